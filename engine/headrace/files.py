@@ -1,0 +1,79 @@
+"""Files that are either whole or not there, and hashes of what was read."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from headrace.errors import HeadraceError
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
+
+    Raises HeadraceError when the disk is full or the folder can't be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` atomically, as UTF-8."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """Write `value` atomically as indented JSON with sorted keys; NaN is refused."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> object:
+    """Parse a JSON file. Raises HeadraceError when it is missing, unreadable or cut short."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HeadraceError(path, "no such file", "check the path in the config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise HeadraceError(path, f"can't be read ({error})", "check the file and its permissions") from error
+    except json.JSONDecodeError as error:
+        raise HeadraceError(
+            f"{path}: line {error.lineno}", f"not valid JSON ({error.msg})", "restore or regenerate the file"
+        ) from error
+
+
+def sha256(value: object) -> str:
+    """Hash of a JSON-able value, independent of key order and layout."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _unwritable(path: Path, error: OSError) -> HeadraceError:
+    return HeadraceError(
+        path, f"can't be written ({error.strerror})", "free disk space or fix the folder's permissions"
+    )
