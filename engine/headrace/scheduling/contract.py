@@ -1,0 +1,78 @@
+"""What a scheduler is: arithmetic on requests and block counts, without clock, tensor or engine.
+
+An executor (the simulator, or the plugin inside vLLM) owns time and memory. Each step it
+1. tells the scheduler what came from outside: `event(request, kind, now_s)`,
+2. asks for a `plan(now_s, ledger)`: pure, it changes neither a request nor the ledger,
+3. applies the plan: evictions, then loads, then runs, each checked against the ledger,
+4. reports it done: `stepped(plan, seconds, now_s)`; here the scheduler updates its orders.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from headrace.kv import Ledger
+from headrace.request import Request
+
+OPENED = "opened"  # the first chunk is there
+CHUNK = "chunk"  # the prompt grew, changed or was closed
+GONE = "gone"  # refused or aborted: forget it
+
+RECOMPUTE = "recompute"
+SWAP = "swap"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a step may use, and how KV memory is cut.
+
+    token_budget: new tokens per step (vLLM: max_num_batched_tokens); slots: resident requests
+    (max_num_seqs); blocks / host_blocks: KV blocks of the GPU pool / of the host's swap pool;
+    block_size: tokens per block; blocks_ahead: blocks pre-allocated beyond what a step needs.
+    """
+
+    token_budget: int
+    slots: int
+    blocks: int
+    host_blocks: int
+    block_size: int = 16
+    blocks_ahead: int = 4
+
+    def __post_init__(self):
+        for name in ("token_budget", "slots", "blocks", "block_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, is {getattr(self, name)}")
+        for name in ("host_blocks", "blocks_ahead"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, is {getattr(self, name)}")
+
+    def fits(self, tokens: int) -> bool:
+        """Whether a request of that many tokens can ever run: the pool holds it and its pre-allocation."""
+        return -(-tokens // self.block_size) + self.blocks_ahead <= self.blocks
+
+
+class Plan:
+    """The operations of one step, in the order in which they are applied.
+
+    evictions: [(victim, RECOMPUTE | SWAP, asking request, its new tokens)];
+    loads: [(swapped-out request, GPU blocks it gets)]: it becomes resident again;
+    runs: [(request, new tokens, GPU blocks it gets)]; a request without a slot gets one;
+    wake_s: plan again at that time even if nothing happens before.
+    """
+
+    __slots__ = ("evictions", "loads", "runs", "wake_s")
+
+    def __init__(self, runs=(), evictions=(), loads=(), wake_s: float | None = None):
+        self.runs, self.evictions, self.loads, self.wake_s = runs, evictions, loads, wake_s
+
+
+class Scheduler(Protocol):
+    """Decides what each step does. One instance serves one engine."""
+
+    def event(self, request: Request, kind: str, now_s: float) -> None:
+        """Something came from outside (OPENED, CHUNK, GONE); `request` is already changed."""
+
+    def plan(self, now_s: float, ledger: Ledger) -> Plan:
+        """What the next step does, given the blocks that are free."""
+
+    def stepped(self, plan: Plan, seconds: float, now_s: float) -> None:
+        """The plan was applied and took `seconds`; finished requests have `finished_s` set."""

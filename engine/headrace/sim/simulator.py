@@ -1,0 +1,228 @@
+"""The virtual-clock engine: sorted chunks against one clock, a scheduler, a ledger of KV blocks."""
+
+import gc
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from typing import NamedTuple
+
+from headrace.kv import Ledger, LedgerError
+from headrace.request import Request
+from headrace.scheduling.contract import CHUNK, GONE, OPENED, RECOMPUTE, Limits, Plan, Scheduler
+
+
+class HandOver(NamedTuple):
+    """One chunk reaches the engine: at `time_s` the client's call that hands it over returns.
+
+    `request` is an index into the requests of the run; `prompt_tokens` is the total after the chunk,
+    of which `common_prefix_tokens` are kept from the previous prompt; `final` closes the stream.
+    """
+
+    time_s: float
+    request: int
+    prompt_tokens: int
+    common_prefix_tokens: int
+    final: bool
+
+
+class LivelockError(RuntimeError):
+    """The engine does work for ever without finishing anything, or waits for what can't come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run did: steps, seconds in which the GPU computed or copied, the end of its clock.
+
+    `refused` are requests larger than the KV pool: they were turned away when that was known.
+    """
+
+    steps: int
+    busy_s: float
+    end_s: float
+    refused: list[Request]
+
+
+class Simulator:
+    """Serves hand-overs under a scheduler; deterministic, block accounting and livelock guard always on.
+
+    step_time(runs) -> seconds, for runs [(request, new tokens, blocks)] with `request.computed` still
+    the context before the step; swap_time(blocks) -> seconds of a copy in one direction;
+    observe(now_s, seconds, plan), if given, sees every plan after it was applied (`seconds` of it,
+    `now_s` its end).
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        step_time: Callable[[Sequence[tuple[Request, int, int]]], float],
+        swap_time: Callable[[int], float],
+        limits: Limits,
+        observe: Callable[[float, float, Plan], None] | None = None,
+    ):
+        self.scheduler, self.limits, self.observe = scheduler, limits, observe
+        self.step_time, self.swap_time = step_time, swap_time
+        self.ledger = Ledger(limits.blocks, limits.host_blocks, limits.block_size)
+        self.live: dict[Request, None] = {}  # opened and unfinished
+        self.refused: list[Request] = []
+
+    def run(self, hand_overs: Sequence[HandOver], requests: Sequence[Request]) -> Result:
+        """Serve all hand-overs (sorted by time) to the end.
+
+        Raises LivelockError, naming the requests, when no request finishes although the engine works,
+        or when one can't finish (its stream was never closed), and LedgerError for a faulty plan.
+        """
+        with _collector_paused():
+            return self._serve(hand_overs, requests)
+
+    def _serve(self, hand_overs, requests):
+        scheduler, ledger, live = self.scheduler, self.ledger, self.live
+        step_time, observe, block_size = self.step_time, self.observe, self.limits.block_size
+        now_s = busy_s = 0.0
+        steps = plans = taken = progress_at = 0
+        patience = 10_000  # plans without progress until the guard looks closer
+        alarm, end = patience, len(hand_overs)
+        next_s = hand_overs[0][0] if end else inf
+        while taken < end or live:
+            while next_s <= now_s:
+                self._take(hand_overs[taken], requests, now_s)
+                taken += 1
+                next_s = hand_overs[taken][0] if taken < end else inf
+                progress_at, alarm = plans, plans + patience
+            plan = scheduler.plan(now_s, ledger)
+            plans += 1
+            if plans > alarm:
+                alarm = progress_at + self._patience(plans - progress_at)
+            seconds = self._make_room(plan) if plan.evictions or plan.loads else 0.0
+            runs = plan.runs
+            if not runs:
+                if plan.evictions or plan.loads:
+                    now_s += seconds
+                    busy_s += seconds
+                    scheduler.stepped(plan, seconds, now_s)
+                    if observe:
+                        observe(now_s, seconds, plan)
+                else:
+                    now_s = self._idle_until(next_s, plan, now_s)
+                continue
+            for request, tokens, blocks in runs:
+                if blocks:
+                    ledger.grow(request, blocks)
+                if request.computed + tokens > request.blocks * block_size:
+                    raise LedgerError(f"{request} runs {tokens} tokens beyond its blocks")
+            seconds += step_time(runs)
+            now_s += seconds
+            busy_s += seconds
+            steps += 1
+            for request, tokens, _ in runs:
+                request.computed_tokens += tokens
+                computed = request.computed = request.computed + tokens
+                if computed == request.prompt and request.closed:
+                    request.output += 1
+                    if request.output == 1:
+                        request.first_token_s = now_s
+                    if request.output == request.output_tokens:
+                        request.finished_s = now_s
+                        ledger.release(request)
+                        del live[request]
+                        progress_at, alarm = plans, plans + patience
+                    else:
+                        request.prompt += 1  # the token just sampled is computed next
+            scheduler.stepped(plan, seconds, now_s)
+            if observe:
+                observe(now_s, seconds, plan)
+        ledger.audit(requests)
+        if ledger.free != ledger.blocks or ledger.host_free != ledger.host_blocks:
+            raise LedgerError(f"{ledger.blocks - ledger.free} blocks are still held after the last request")
+        return Result(steps, busy_s, now_s, self.refused)
+
+    def _take(self, hand_over: HandOver, requests: Sequence[Request], now_s: float) -> None:
+        time_s, index, prompt_tokens, common_prefix_tokens, final = hand_over
+        request = requests[index]
+        kind = CHUNK
+        if request.opened_s is None:
+            request.opened_s = time_s
+            self.live[request] = None
+            kind = OPENED
+        elif request not in self.live:  # refused before
+            return
+        computed = request.computed
+        request.change_prompt(prompt_tokens, common_prefix_tokens, final)
+        request.handed_over_s, request.last_chunk_s = time_s, now_s
+        if not self.limits.fits(prompt_tokens + request.output_tokens - 1):
+            self._refuse(request, kind, now_s)
+            return
+        if common_prefix_tokens < computed:
+            self.ledger.trim(request, common_prefix_tokens)
+        self.scheduler.event(request, kind, now_s)
+
+    def _refuse(self, request: Request, kind: str, now_s: float) -> None:
+        """Turn away a prompt that the pool can't hold: no schedule could ever run it to its end."""
+        self.ledger.drop(request)
+        del self.live[request]
+        self.refused.append(request)
+        if kind is not OPENED:
+            self.scheduler.event(request, GONE, now_s)
+
+    def _make_room(self, plan: Plan) -> float:
+        """Apply evictions and loads; returns the seconds of their copies."""
+        ledger, swap_time = self.ledger, self.swap_time
+        seconds = 0.0
+        for victim, how, *_ in plan.evictions:
+            if how is RECOMPUTE:
+                ledger.release(victim)
+                victim.computed = 0
+                victim.preemptions_recompute += 1
+            else:
+                seconds += swap_time(ledger.swap_out(victim))
+                victim.preemptions_swap += 1
+        for request, blocks in plan.loads:
+            seconds += swap_time(ledger.swap_in(request, blocks))
+        return seconds
+
+    def _idle_until(self, next_s: float, plan: Plan, now_s: float) -> float:
+        """The time of what comes next: a chunk, or the wake-up the scheduler asked for."""
+        until_s = next_s if plan.wake_s is None else min(next_s, plan.wake_s)
+        if until_s == inf or until_s < now_s:
+            never_closed = [request for request in self.live if not request.closed]
+            why = "streams were never closed" if never_closed else "requests can never be served"
+            raise LivelockError(f"{why}: {_names(never_closed or list(self.live))}")
+        return until_s
+
+    def _patience(self, quiet: int) -> int:
+        """How many plans may pass without progress; `quiet` have. Raises LivelockError beyond that.
+
+        Serving every live request from scratch, one after the other, is what the worst legal
+        schedule could need; four times that without one finished request is a livelock.
+        """
+        budget = self.limits.token_budget
+        worst = sum(r.prompt // budget + r.output_tokens - r.output + 2 for r in self.live)
+        allowed = 4 * worst + 1000
+        if quiet > allowed:
+            raise LivelockError(f"no progress in {quiet} steps: {_names(list(self.live))}")
+        return allowed
+
+
+def _names(requests: list[Request]) -> str:
+    worst = sorted(requests, key=lambda r: (-r.preemptions_recompute - r.preemptions_swap, r.id))
+    more = f" and {len(worst) - 5} more" if len(worst) > 5 else ""
+    return (
+        ", ".join(
+            f"request {r.id} ({r.computed} of {r.prompt} tokens computed,"
+            f" {r.preemptions_recompute + r.preemptions_swap} preemptions)"
+            for r in worst[:5]
+        )
+        + more
+    )
+
+
+@contextmanager
+def _collector_paused():
+    """The loop makes no reference cycles; collecting a million live objects costs a fifth of its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
