@@ -1,0 +1,75 @@
+"""One cell's metrics: every quantity of every world, in long form."""
+
+import numpy as np
+import polars as pl
+
+from headrace.metrics.axes import TYPES, Axes
+from headrace.metrics.concurrency import COUNTED_FROM, concurrent_at_preemption
+from headrace.metrics.latency import duration_s, percentiles
+
+SCHEMA = {
+    "backend": pl.String,
+    "hardware": pl.String,
+    "workload": pl.String,
+    "delay": pl.Int32,
+    "eviction": pl.String,
+    "policy": pl.String,
+    "stream": pl.Boolean,
+    "qps": pl.Float64,
+    "world": pl.Int32,
+    "quantity": pl.String,
+    "value": pl.Float64,
+}
+PUBLISHED_SEED = 42
+
+
+def cell_metrics(requests: pl.DataFrame, axes: Axes) -> pl.DataFrame:
+    """Long table of one cell: the axes, world, quantity, value (schema `SCHEMA`).
+
+    `requests` is a checked requests table. A quantity that a world does not define has no row there: a
+    percentile when nothing was served, concurrency when nothing was preempted.
+    """
+    rows = [
+        (world, quantity, value)
+        for (world,), of_world in requests.partition_by("world", as_dict=True, maintain_order=True).items()
+        for quantity, value in _world_quantities(of_world, axes).items()
+    ]
+    table = pl.DataFrame(rows, schema=["world", "quantity", "value"], orient="row")
+    return table.with_columns(pl.lit(axes[key]).alias(key) for key in TYPES).select(
+        pl.col(key).cast(kind) for key, kind in SCHEMA.items()
+    )
+
+
+def _world_quantities(requests: pl.DataFrame, axes: Axes) -> dict[str, float]:
+    served = requests.filter(pl.col("first_token_s").is_not_null())
+    recompute, swap = (int(requests[f"preemptions_{how}"].sum()) for how in ("recompute", "swap"))
+    found: dict[str, float] = {
+        "requests": requests.height,
+        "refused": requests.height - served.height,
+        "published_gaps": has_published_gaps(requests["arrival_s"].to_numpy(), axes["qps"]),
+        "preemptions": recompute + swap,
+        "preemptions_recompute": recompute,
+        "preemptions_swap": swap,
+    }
+    if recompute + swap:
+        found["swap_share"] = swap / (recompute + swap)
+    completion = duration_s(served)
+    if completion is not None:
+        found["completion_s"] = completion
+    if completion:
+        found["request_throughput"] = served.height / completion
+    for name, column in (("ttft", "ttft_s"), ("e2e", "e2e_s")):
+        for statistic, value in percentiles(served[column].to_numpy()).items():
+            found[f"{name}_{statistic}_s"] = value
+    for statistic, value in percentiles(served["invalidated_tokens"].to_numpy(), (50, 95, 99)).items():
+        found[f"invalidated_{statistic}_tokens"] = value
+    concurrent = concurrent_at_preemption(served, COUNTED_FROM.get(axes["workload"], "arrival_s"))
+    for statistic, value in percentiles(concurrent, (50, 95)).items():
+        found[f"concurrent_requests_{statistic}"] = value
+    return found
+
+
+def has_published_gaps(arrival_s: np.ndarray, qps: float) -> bool:
+    """Whether queries start, in order, at the published times: exponential gaps of seed 42, over `qps`."""
+    published = np.random.RandomState(PUBLISHED_SEED).exponential(1.0, len(arrival_s)).cumsum()
+    return bool(np.allclose(arrival_s * qps, published, rtol=1e-6, atol=0.0))
