@@ -1,14 +1,19 @@
 """Files that are either whole or not there, and hashes of what was read."""
 
 import hashlib
+import io
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headrace.errors import HeadraceError
+
+if TYPE_CHECKING:
+    import polars
 
 
 @contextmanager
@@ -40,6 +45,14 @@ def write_text(path: str | Path, text: str) -> None:
     """Write `text` atomically, as UTF-8."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_parquet(path: str | Path, frame: "polars.DataFrame") -> None:
+    """Write a polars frame atomically (by way of memory: polars hides the cause when a disk is full)."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    with atomic(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def write_json(path: str | Path, value: object) -> None:

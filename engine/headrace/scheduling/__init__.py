@@ -5,6 +5,9 @@ inside vLLM.
 """
 
 import importlib
+import importlib.util
+from pathlib import Path
+from types import ModuleType
 
 from headrace.errors import HeadraceError, nearest
 from headrace.scheduling.contract import (
@@ -22,7 +25,7 @@ from headrace.scheduling.two_phase import Policy, TwoPhase
 
 __all__ = [
     "CHUNK", "EVICTIONS", "GONE", "OPENED", "POLICIES", "RECOMPUTE", "SWAP",
-    "Costs", "Eviction", "Limits", "Plan", "Policy", "Scheduler", "TwoPhase", "scheduler",
+    "Costs", "Eviction", "Limits", "Plan", "Policy", "Scheduler", "TwoPhase", "load", "scheduler",
 ]  # fmt: skip
 
 # name -> class, imported when asked for
@@ -34,16 +37,41 @@ POLICIES = {
 }
 
 
+def load(policy: str) -> type:
+    """The class of a policy: a subclass of Policy, or a scheduler of its own.
+
+    `policy` is a name of POLICIES, or a file and a class in it: "path/to/mine.py:Mine". Raises
+    HeadraceError when there is no such policy.
+    """
+    file, _, name = POLICIES.get(policy, policy).rpartition(":")
+    if policy in POLICIES:
+        return getattr(importlib.import_module(file), name)
+    if not file.endswith(".py"):
+        raise HeadraceError("policy", f"unknown policy {policy!r}", nearest(policy, POLICIES))
+    if not Path(file).is_file():
+        raise HeadraceError(f"policy {policy}", f"no such file {file}", "give the path of the policy's file")
+    found = getattr(_module(Path(file)), name, None)
+    if not isinstance(found, type):
+        raise HeadraceError(
+            f"policy {policy}", f"{file} defines no class {name}", "name the class after the colon"
+        )
+    return found
+
+
 def scheduler(policy: str, eviction: str, costs: Costs, limits: Limits) -> Scheduler:
-    """A new scheduler by the names of its policy and of its eviction rule.
+    """A new scheduler by its policy (see `load`) and the name of its eviction rule.
 
     Raises HeadraceError for an unknown name.
     """
-    if policy not in POLICIES:
-        raise HeadraceError("policy", f"unknown policy {policy!r}", nearest(policy, POLICIES))
     if eviction not in EVICTIONS:
         raise HeadraceError("eviction", f"unknown eviction rule {eviction!r}", nearest(eviction, EVICTIONS))
-    module, name = POLICIES[policy].split(":")
-    cls = getattr(importlib.import_module(module), name)
+    cls = load(policy)
     rule = EVICTIONS[eviction](costs, limits)
     return TwoPhase(cls, rule, limits) if issubclass(cls, Policy) else cls(rule, limits)
+
+
+def _module(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

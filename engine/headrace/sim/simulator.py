@@ -183,6 +183,8 @@ class Simulator:
     def _idle_until(self, next_s: float, plan: Plan, now_s: float) -> float:
         """The time of what comes next: a chunk, or the wake-up the scheduler asked for."""
         until_s = next_s if plan.wake_s is None else min(next_s, plan.wake_s)
+        if not self.live and next_s == inf:  # the last chunk belonged to a refused request
+            return now_s
         if until_s == inf or until_s < now_s:
             never_closed = [request for request in self.live if not request.closed]
             why = "streams were never closed" if never_closed else "requests can never be served"
