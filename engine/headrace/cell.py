@@ -16,11 +16,11 @@ import headrace
 from headrace.errors import HeadraceError
 from headrace.files import write_json, write_parquet
 from headrace.perf import Overheads, PerfModel
+from headrace.replay import Replay, first_worlds
 from headrace.request import Request
 from headrace.scheduling import Limits, scheduler
-from headrace.sim import HandOver, LivelockError, Result, Simulator
-from headrace.sim.client import hand_over_times
-from headrace.workload import read_arrivals, read_table, stretch
+from headrace.sim import LivelockError, Result, Simulator
+from headrace.workload import read_arrivals, read_table
 
 AXES = ("backend", "hardware", "workload", "delay", "eviction", "policy", "stream", "qps")
 
@@ -44,38 +44,24 @@ def run(
     """
     started = time.perf_counter()
     perf = PerfModel.load(perf_model, model=spec["model"], tensor_parallel=spec["tensor_parallel"])
-    overheads = Overheads.from_dict(spec["overheads"])
-    engine = dict(spec["engine"])
-    limits = Limits(blocks=engine.pop("kv_blocks"), **engine)
-    table = _worlds(read_table(chunks), chunks, spec["worlds"])
-    starts = _worlds(read_arrivals(arrivals), arrivals, spec["worlds"])
-    _check_pool(table, limits, chunks)
+    overheads = Overheads.from_dict(spec["overheads"], f"{out}: overheads")
+    table = first_worlds(read_table(chunks), chunks, spec["worlds"])
+    starts = first_worlds(read_arrivals(arrivals), arrivals, spec["worlds"])
+    new_engine = engines(spec, perf, overheads)
+    _check_pool(table, new_engine().limits, chunks)
 
     frames, worlds = [], []
     for world in range(spec["worlds"]):
-        queries = _Queries(
-            table.filter(pl.col("world") == world), starts.filter(pl.col("world") == world), spec
-        )
-        simulator = Simulator(
-            scheduler(
-                spec["policy"],
-                spec["eviction"],
-                perf.costs(overheads, limits.token_budget, limits.block_size),
-                limits,
-            ),
-            perf.step_time(overheads, limits.token_budget),
-            perf.swap_time(overheads, limits.block_size),
-            limits,
-        )
-        requests = queries.requests()
+        replay = Replay(table.filter(pl.col("world") == world), starts.filter(pl.col("world") == world), spec)
+        requests = replay.requests()
         try:
-            result = simulator.run(queries.hand_overs(overheads), requests)
+            result = new_engine().run(replay.hand_overs(overheads), requests)
         except LivelockError as error:
             raise HeadraceError(
                 f"{out}: world {world}", str(error), "check kv_blocks, slots and the policy"
             ) from error
-        frames.append(_requests_table(world, queries, requests))
-        worlds.append(_totals(world, result, queries))
+        frames.append(_requests_table(world, replay, requests))
+        worlds.append(_totals(world, result, replay))
         if progress:
             progress(world + 1, spec["worlds"])
 
@@ -91,6 +77,21 @@ def run(
     write_json(out / "run.json", _circumstances(started))
 
 
+def engines(spec: dict, perf: PerfModel, overheads: Overheads) -> Callable[[], Simulator]:
+    """Makes engines of the cell, one per world; what they share is computed once."""
+    engine = dict(spec["engine"])
+    limits = Limits(blocks=engine.pop("kv_blocks"), **engine)
+    costs = perf.costs(overheads, limits.token_budget, limits.block_size)
+    step_time = perf.step_time(overheads, limits.token_budget)
+    swap_time = perf.swap_time(overheads, limits.block_size)
+
+    def new_engine() -> Simulator:
+        planner = scheduler(spec["policy"], spec["eviction"], costs, limits)
+        return Simulator(planner, step_time, swap_time, limits)
+
+    return new_engine
+
+
 def read_spec(path: Path) -> dict:
     """Read a cell's spec from JSON or YAML. Raises HeadraceError when it is unreadable or incomplete."""
     try:
@@ -100,60 +101,6 @@ def read_spec(path: Path) -> dict:
     if not isinstance(spec, dict):
         raise HeadraceError(path, "is not a mapping", "give a JSON or YAML mapping")
     return spec
-
-
-class _Queries:
-    """One world's queries as arrays: `query` and what follows per chunk handed over, the rest per query."""
-
-    def __init__(self, table: pl.DataFrame, starts: pl.DataFrame, spec: dict):
-        self.ids = starts["query_id"].to_numpy()
-        self.arrival_s = starts["arrival_s"].to_numpy() / spec["qps"]
-        query_ids = table["query_id"].to_numpy()
-        first = np.flatnonzero(np.diff(query_ids, prepend=-1))
-        if not np.array_equal(query_ids[first], self.ids):
-            raise HeadraceError(
-                "arrivals", "don't belong to the queries of the workload", "regenerate both from one config"
-            )
-        last = np.append(first[1:], len(query_ids)) - 1
-        self.chunks = last - first + 1
-        query = np.repeat(np.arange(len(first)), self.chunks)
-        offset_s = table["offset_s"].to_numpy()
-        offset_s = stretch(offset_s, offset_s[first][query], spec["delay"], spec["delay_scope"])
-        prompt = table["prompt_tokens"].to_numpy()
-        prefix = table["common_prefix_tokens"].to_numpy()
-        self.output_tokens = table["output_tokens"].to_numpy()[last]
-        if spec["stream"]:
-            appended = (table["mode"] == "append").to_numpy()
-            self.message_tokens = np.where(appended, prompt - prefix, prompt)
-            self.text_tokens = np.bincount(query, weights=self.message_tokens)
-            self.final = table["final"].to_numpy()
-        else:
-            query, offset_s, prompt = query[last], offset_s[last], prompt[last]
-            prefix, self.message_tokens, self.text_tokens = np.zeros_like(prompt), prompt, prompt
-            self.final = np.ones(len(last), dtype=bool)
-            self.chunks = np.ones_like(self.chunks)
-        self.query, self.offset_s, self.prompt, self.prefix = query, offset_s, prompt, prefix
-
-    def requests(self) -> list[Request]:
-        return [Request(*row) for row in zip(self.ids.tolist(), self.output_tokens.tolist(), strict=True)]
-
-    def hand_overs(self, overheads: Overheads) -> list[HandOver]:
-        """Sorted by the time at which the client has handed them over."""
-        time_s = hand_over_times(
-            self.arrival_s, self.query, self.offset_s, self.message_tokens, self.text_tokens, overheads
-        )
-        order = np.argsort(time_s, kind="stable")
-        columns = (time_s, self.query, self.prompt, self.prefix, self.final)
-        return list(map(HandOver._make, zip(*(column[order].tolist() for column in columns), strict=True)))
-
-
-def _worlds(table: pl.DataFrame, path: Path, worlds: int) -> pl.DataFrame:
-    there = table["world"].max() + 1
-    if there < worlds:
-        raise HeadraceError(
-            path, f"has {there} worlds, the cell wants {worlds}", "regenerate it or lower worlds"
-        )
-    return table.filter(pl.col("world") < worlds)
 
 
 def _check_pool(table: pl.DataFrame, limits: Limits, path: Path) -> None:
@@ -168,7 +115,7 @@ def _check_pool(table: pl.DataFrame, limits: Limits, path: Path) -> None:
         )
 
 
-def _requests_table(world: int, queries: _Queries, requests: list[Request]) -> pl.DataFrame:
+def _requests_table(world: int, replay: Replay, requests: list[Request]) -> pl.DataFrame:
     def times(name):
         return np.array([getattr(request, name) for request in requests], dtype=np.float64)
 
@@ -183,29 +130,29 @@ def _requests_table(world: int, queries: _Queries, requests: list[Request]) -> p
     return pl.DataFrame(
         {
             "world": np.full(len(requests), world, dtype=np.int32),
-            "request_id": queries.ids.astype(np.int32),
-            "arrival_s": queries.arrival_s,
+            "request_id": replay.ids.astype(np.int32),
+            "arrival_s": replay.arrival_s,
             "opened_s": times("opened_s"),
             "handed_over_s": handed_over_s,
             "last_chunk_s": times("last_chunk_s"),
             "first_token_s": first_token_s,
             "finished_s": finished_s,
             "ttft_s": first_token_s - handed_over_s,
-            "e2e_s": finished_s - queries.arrival_s,
+            "e2e_s": finished_s - replay.arrival_s,
             "prompt_tokens": counts("prompt") - counts("output") + 1,
             "output_tokens": counts("output"),
             "computed_tokens": counts("computed_tokens"),
             "invalidated_tokens": counts("invalidated_tokens"),
             "preemptions_recompute": counts("preemptions_recompute"),
             "preemptions_swap": counts("preemptions_swap"),
-            "chunks": queries.chunks.astype(np.int32),
+            "chunks": replay.chunks.astype(np.int32),
         }
     )
 
 
-def _totals(world: int, result: Result, queries: _Queries) -> dict:
+def _totals(world: int, result: Result, replay: Replay) -> dict:
     """offered_load over 1 means that the work does not fit into the time in which it arrives."""
-    span_s = float(queries.arrival_s[-1])
+    span_s = float(replay.arrival_s[-1])
     return {
         "world": world,
         "steps": result.steps,

@@ -1,0 +1,78 @@
+"""A workload as the replay client sends it: whose chunks are handed over when."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from headrace.errors import HeadraceError
+from headrace.perf import Overheads
+from headrace.request import Request
+from headrace.sim import HandOver
+from headrace.sim.client import hand_over_times
+from headrace.workload import stretch
+
+
+class Replay:
+    """One world of a workload under one cell's delay, request rate and mode, as arrays.
+
+    Per query: ids, arrival_s, output_tokens, chunks (handed over), text_tokens (tokenised at its
+    start). Per chunk handed over: query (index into the former), offset_s (from the query's start),
+    message_tokens, prompt_tokens (in all, after it), prefix_tokens, final.
+
+    Streaming hands over every chunk: an append as its new tokens, an update as the whole prompt.
+    Otherwise the whole prompt goes when the last chunk is there. Raises HeadraceError when arrivals
+    and chunks are not of the same queries.
+    """
+
+    def __init__(self, chunks: pl.DataFrame, arrivals: pl.DataFrame, spec: dict):
+        self.ids = arrivals["query_id"].to_numpy()
+        self.arrival_s = arrivals["arrival_s"].to_numpy() / spec["qps"]
+        query_ids = chunks["query_id"].to_numpy()
+        first = np.flatnonzero(np.diff(query_ids, prepend=-1))
+        if not np.array_equal(query_ids[first], self.ids):
+            raise HeadraceError(
+                "arrivals", "don't belong to the queries of the workload", "generate both from one config"
+            )
+        last = np.append(first[1:], len(query_ids)) - 1
+        self.output_tokens = chunks["output_tokens"].to_numpy()[last]
+
+        query = np.repeat(np.arange(len(first)), last - first + 1)
+        offset_s = chunks["offset_s"].to_numpy()
+        offset_s = stretch(offset_s, offset_s[first][query], spec["delay"], spec["delay_scope"])
+        prompt_tokens = chunks["prompt_tokens"].to_numpy()
+        if spec["stream"]:
+            prefix_tokens = chunks["common_prefix_tokens"].to_numpy()
+            appended = (chunks["mode"] == "append").to_numpy()
+            self.message_tokens = np.where(appended, prompt_tokens - prefix_tokens, prompt_tokens)
+            self.final = chunks["final"].to_numpy()
+        else:
+            query, offset_s, prompt_tokens = query[last], offset_s[last], prompt_tokens[last]
+            prefix_tokens = np.zeros_like(prompt_tokens)
+            self.message_tokens = prompt_tokens
+            self.final = np.ones(len(last), dtype=bool)
+        self.query, self.offset_s = query, offset_s
+        self.prompt_tokens, self.prefix_tokens = prompt_tokens, prefix_tokens
+        self.chunks = np.bincount(query)
+        self.text_tokens = np.bincount(query, weights=self.message_tokens)
+
+    def requests(self) -> list[Request]:
+        """A new request for every query, in the order of the queries."""
+        return list(map(Request, self.ids.tolist(), self.output_tokens.tolist()))
+
+    def hand_overs(self, overheads: Overheads) -> list[HandOver]:
+        """Every chunk, sorted by the time at which the client has handed it over."""
+        time_s = hand_over_times(
+            self.arrival_s, self.query, self.offset_s, self.message_tokens, self.text_tokens, overheads
+        )
+        order = np.argsort(time_s, kind="stable")
+        columns = (time_s, self.query, self.prompt_tokens, self.prefix_tokens, self.final)
+        return list(map(HandOver, *(column[order].tolist() for column in columns)))
+
+
+def first_worlds(table: pl.DataFrame, path: Path, worlds: int) -> pl.DataFrame:
+    """The rows of worlds 0..`worlds` - 1. Raises HeadraceError when the table has fewer."""
+    there = table["world"].n_unique()
+    if there < worlds:
+        raise HeadraceError(path, f"has {there} worlds, the cell wants {worlds}", "generate it anew")
+    return table.filter(pl.col("world") < worlds)
