@@ -1,0 +1,1 @@
+"""Figures, one module each, named like the paper's; each says where its numbers come from."""
