@@ -1,0 +1,59 @@
+"""The frame of a workflow script: what it says goes to its log too, and bad input ends it in one line."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TextIO
+
+from headrace.errors import HeadraceError
+
+
+def prepare_jobs() -> None:
+    """Set what the processes of jobs inherit: these sources come first, and Polars starts one thread.
+
+    Snakemake runs as many jobs as there are cores; a cell's tables are small.
+    """
+    sources = str(Path(__file__).parent.parent)
+    paths = [sources, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, dict.fromkeys(paths)))
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
+
+@contextmanager
+def script(log: str | Path) -> Iterator[None]:
+    """Run the body with stdout and stderr copied to `log`.
+
+    A HeadraceError is told in its one line, any other error with its traceback, both on the
+    terminal and in the log; then the process ends with exit code 1.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    with Path(log).open("w", encoding="utf-8") as file:
+        out, err = _Copied(sys.stdout, file), _Copied(sys.stderr, file)
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                yield
+            except HeadraceError as error:
+                print(error, file=sys.stderr)
+                sys.exit(1)
+            except Exception:
+                traceback.print_exc()
+                sys.exit(1)
+
+
+class _Copied:
+    """A terminal's stream whose text is written to a log as well, without what a progress bar draws."""
+
+    def __init__(self, terminal: TextIO, log: TextIO):
+        self.terminal, self.log = terminal, log
+
+    def write(self, text: str) -> int:
+        if "\r" not in text and "\x1b" not in text:
+            self.log.write(text)
+            self.log.flush()
+        return self.terminal.write(text)
+
+    def __getattr__(self, name: str):
+        return getattr(self.terminal, name)

@@ -1,0 +1,76 @@
+"""A study: the cells of its grid, where each one lies, and what it is run with."""
+
+from itertools import product
+
+from headrace.metrics.axes import TYPES, Axes
+
+AXES = tuple(TYPES)
+FOLDER = "/".join(f"{axis}={{{axis}}}" for axis in AXES)
+
+
+def cells(study: dict, backend: str) -> list[Axes]:
+    """The axes of every cell, part by part of the grid: hardware x evictions x settings x policies."""
+    return [cell for part in study["grid"] for cell in part_cells(study, backend, part)]
+
+
+def part_cells(study: dict, backend: str, part: str) -> list[Axes]:
+    """The axes of the cells in one part of the grid, such as "main"."""
+    grid = study["grid"][part]
+    return [
+        {
+            "backend": backend,
+            "hardware": hardware,
+            "workload": setting["workload"],
+            "delay": setting["delay"],
+            "eviction": eviction,
+            "policy": policy["policy"],
+            "stream": policy["stream"],
+            "qps": float(qps),
+        }
+        for hardware, eviction, setting in product(grid["hardware"], grid["evictions"], grid["settings"])
+        for qps, policy in product(setting["qps"], study["policies"])
+    ]
+
+
+def cell_folder(axes: Axes) -> str:
+    """The hive folder of a cell: backend=sim/hardware=h200-tp2/.../stream=true/qps=4.0."""
+    return FOLDER.format(**{axis: _text(axes[axis]) for axis in AXES})
+
+
+def typed_axes(wildcards: dict[str, str]) -> Axes:
+    """The axes from their texts in a path; the inverse of what `cell_folder` writes."""
+    return {key: kind(wildcards[key]) for key, kind in TYPES.items()}
+
+
+def cell_spec(config: dict, study: str, axes: Axes) -> dict:
+    """All that decides a cell's result, next to its workload and its performance model.
+
+    `config` is the validated configuration. KV blocks and software overheads come from the
+    hardware, the token budget and what the delay stretches from the study's workload.
+    """
+    definition = config["studies"][study]
+    hardware = config["hardware"][axes["hardware"]]
+    workload = definition["workloads"][axes["workload"]]
+    source = config["workloads"][axes["workload"]]
+    return {
+        "study": study,
+        **axes,
+        "model": definition["model"],
+        "tensor_parallel": hardware["tensor_parallel"],
+        "worlds": source["worlds"],
+        "queries": source["queries"],
+        "seed": config["seed"],
+        "source": source["source"],
+        "delay_scope": workload["delay_scope"],
+        "engine": {
+            **definition["engine"],
+            "token_budget": workload["token_budget"],
+            "kv_blocks": hardware["kv_blocks"],
+            "host_blocks": hardware["host_blocks"],
+        },
+        "overheads": hardware["overheads"],
+    }
+
+
+def _text(value: str | int | bool | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,235 @@
+"""The configuration: merging, and one line for everything that is wrong with it."""
+
+import copy
+
+import pytest
+import yaml
+
+from headrace.config import load, merge, read, read_all
+from headrace.errors import HeadraceError
+from headrace.validation import ConfigError
+
+CONFIG = "config/config.yaml"
+
+
+def problems(changes, tmp_path):
+    """Lines of the ConfigError for config.yaml with `changes` in a further file."""
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump(changes), encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        read_all([CONFIG, file])
+    return str(error.value).replace(str(file), "own.yaml").splitlines()
+
+
+def study(**changes):
+    return {"studies": {"stream2llm": changes}}
+
+
+@pytest.mark.parametrize("overlays", [[], ["config/smoke.yaml"]])
+def test_the_configurations_of_the_project_are_valid(overlays, repository):
+    assert read_all([CONFIG, *overlays])["backend"] == "sim"
+
+
+def test_later_files_go_on_top_key_by_key(tmp_path):
+    file = tmp_path / "own.yaml"
+    file.write_text("hardware: {h200-tp2: {kv_blocks: 9999}}\nworkloads: {anns: {worlds: 3}}\n")
+    plain, changed = read_all([CONFIG]), read_all([CONFIG, file])
+    assert changed["hardware"]["h200-tp2"]["kv_blocks"] == 9999
+    assert changed["workloads"]["anns"]["worlds"] == 3
+    changed["hardware"]["h200-tp2"]["kv_blocks"] = plain["hardware"]["h200-tp2"]["kv_blocks"]
+    changed["workloads"]["anns"]["worlds"] = plain["workloads"]["anns"]["worlds"]
+    assert changed == plain
+
+
+def test_lists_are_replaced_and_nothing_is_shared():
+    base, top = {"a": {"b": [1, 2], "c": 3}}, {"a": {"b": [4]}}
+    kept = copy.deepcopy(top)
+    merge(base, top)
+    base["a"]["b"].append(5)
+    assert base == {"a": {"b": [4, 5], "c": 3}}
+    assert top == kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"worlds": 8},
+            "own.yaml: key worlds: unknown key; did you mean 'workloads'?",
+        ),
+        (
+            {"workloads": {"anns": {"wrolds": 20}}},
+            "own.yaml: key workloads.anns.wrolds: unknown key; did you mean 'worlds'?",
+        ),
+        (
+            {"workloads": {"anns": {"worlds": "many"}}},
+            "own.yaml: key workloads.anns.worlds: is 'many' (string); must be an integer",
+        ),
+        (
+            {"workloads": {"anns": {"worlds": 0}}},
+            "own.yaml: key workloads.anns.worlds: is 0 (integer); must be at least 1",
+        ),
+        (
+            {"backend": "sims"},
+            "own.yaml: key backend: is 'sims' (string); did you mean 'sim'?",
+        ),
+        (
+            {"studies": None},
+            "own.yaml: key studies: is None (null); must be a mapping",
+        ),
+        (
+            {"hardware": {"h200-tp2": {"overheads": {"step_s": -1}}}},
+            "own.yaml: key hardware.h200-tp2.overheads.step_s: is -1 (integer); must be at least 0",
+        ),
+        (
+            {"generators": {"crawler": {"gap_s": {"p5O": 1.0}}}},
+            "own.yaml: key generators.crawler.gap_s.p5O: unknown key; known: max, min",
+        ),
+        (
+            study(policies=[{"policy": "fcsf", "stream": True}]),
+            "own.yaml: key studies.stream2llm.policies[0].policy: unknown policy 'fcsf';"
+            " did you mean 'fcfs'?",
+        ),
+        (
+            study(grid={"main": {"hardware": ["h200-tp2", "h300-tp2"]}}),
+            "own.yaml: key studies.stream2llm.grid.main.hardware[1]: unknown hardware 'h300-tp2';"
+            " did you mean 'h200-tp2'?",
+        ),
+        (
+            study(grid={"delay": {"evictions": ["cost"]}}),
+            "own.yaml: key studies.stream2llm.grid.delay.evictions[0]: unknown eviction rule 'cost';"
+            " did you mean 'cost_victim'?",
+        ),
+        (
+            study(grid={"main": {"settings": [{"workload": "crawlr", "delay": 1, "qps": [1]}]}}),
+            "own.yaml: key studies.stream2llm.grid.main.settings[0].workload: unknown workload 'crawlr';"
+            " did you mean 'crawler'?",
+        ),
+        (
+            study(grid={"main": {"settings": [{"workload": "anns", "delay": 1, "qps": [0]}]}}),
+            "own.yaml: key studies.stream2llm.grid.main.settings[0].qps[0]: is 0 (integer);"
+            " must be more than 0",
+        ),
+        (
+            study(model="llama-3.1-8"),
+            "own.yaml: key studies.stream2llm.model: unknown model 'llama-3.1-8';"
+            " did you mean 'llama-3.1-8b'?",
+        ),
+        (
+            {"workloads": {"anns": {"source": "no/such/folder"}}},
+            "own.yaml: key workloads.anns.source: 'no/such/folder' is no folder, and no other source is"
+            " called so; synthetic, published or a folder with traces",
+        ),
+    ],
+)
+def test_every_problem_is_one_line(changes, line, tmp_path):
+    assert line in problems(changes, tmp_path)
+
+
+def test_all_problems_are_told_at_once(tmp_path):
+    lines = problems({"backend": 3, "seed": -1, "colour": "blue"}, tmp_path)
+    assert [line.split(":")[1].strip() for line in lines] == ["key colour", "key backend", "key seed"]
+
+
+def test_a_key_of_an_included_file_is_named_there(tmp_path):
+    hardware = read("config/hardware.yaml")
+    del hardware["h100-tp2"]["kv_blocks"]
+    hardware["h200-tp2"]["hots_blocks"] = 1
+    file = tmp_path / "hardware.yaml"
+    file.write_text(yaml.safe_dump(hardware), encoding="utf-8")
+    lines = [
+        line.replace(str(file), "hardware.yaml")
+        for line in problems({"files": {"hardware": str(file)}}, tmp_path)
+    ]
+    assert "hardware.yaml: key h200-tp2.hots_blocks: unknown key; did you mean 'host_blocks'?" in lines
+    assert "hardware.yaml: key h100-tp2.kv_blocks: is missing; set it: KV blocks of the GPU pool." in lines
+
+
+def test_the_command_line_is_named_for_its_keys():
+    config = read(CONFIG)
+    config["sed"] = 1
+    with pytest.raises(ConfigError, match=r"^config: key sed: unknown key; did you mean 'seed'\?$"):
+        load(config, [CONFIG])
+
+
+def test_published_traces_need_a_revision_and_a_folder(tmp_path):
+    lines = problems({"workloads": {"crawler": {"source": "published"}}}, tmp_path)
+    assert lines == [
+        f"{CONFIG}: key published.revision: is not set, but workloads.crawler.source is published;"
+        " name the commit of rbachkaniwala3/stream2llm-data to download",
+        f"{CONFIG}: key published.folders.crawler: is not set, but workloads.crawler.source is published;"
+        " name the folder of rbachkaniwala3/stream2llm-data with the traces",
+    ]
+
+
+def test_traces_need_a_tokenizer(tmp_path):
+    file = tmp_path / "base.yaml"
+    config = read(CONFIG)
+    del config["tokeniser"]["name"]
+    config["workloads"]["anns"]["source"] = str(tmp_path)
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"key tokeniser: has no name; name a tokenizer"):
+        read_all([file])
+
+
+def test_hardware_of_another_model_is_refused(tmp_path):
+    lines = problems({"hardware": {"h200-tp2": {"perf_model": {"model": "opt-13b"}}}}, tmp_path)
+    assert (
+        "own.yaml: key hardware.h200-tp2.perf_model.model: is 'opt-13b';"
+        " the study runs 'llama-3.1-8b': name a table of it"
+    ) in lines
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (None, "bad.yaml: no such file; check the path under files: in the config"),
+        (
+            "a: [1",
+            "bad.yaml: line 1: not valid YAML (expected ',' or ']', but got '<stream end>');"
+            " correct the line",
+        ),
+        ("- 1\n- 2\n", "bad.yaml: is not a mapping; write key: value"),
+    ],
+)
+def test_a_bad_file_is_one_line(content, line, tmp_path):
+    file = tmp_path / "bad.yaml"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(HeadraceError) as error:
+        read(file)
+    assert str(error.value).replace(f"{tmp_path}/", "") == line
+
+
+def test_every_key_of_the_schema_is_described():
+    schema = read("workflow/schemas/config.schema.yaml")
+
+    def undescribed(node, path):
+        for name, rule in node.get("properties", {}).items():
+            if "description" not in rule:
+                target = schema["$defs"][rule["$ref"].split("/")[-1]] if "$ref" in rule else {}
+                if "description" not in target:
+                    yield f"{path}.{name}"
+            yield from undescribed(rule, f"{path}.{name}")
+        for rule in (node.get("items"), node.get("additionalProperties")):
+            if isinstance(rule, dict):
+                yield from undescribed(rule, path)
+
+    found = [*undescribed(schema, "")]
+    for name, definition in schema["$defs"].items():
+        found += undescribed(definition, name)
+    assert found == []
+
+
+def test_every_mapping_of_the_schema_refuses_unknown_keys():
+    schema = read("workflow/schemas/config.schema.yaml")
+
+    def lax(node, path):
+        if isinstance(node, dict):
+            strict = node.get("additionalProperties") is False
+            if node.get("type") == "object" and "properties" in node and not strict:
+                yield path
+            for key, value in node.items():
+                yield from lax(value, f"{path}/{key}")
+
+    assert [*lax(schema, "")] == []

@@ -1,0 +1,114 @@
+"""Digests follow imports, so that an edit re-runs what it changed and nothing else."""
+
+from textwrap import dedent
+
+import pytest
+
+from headrace import digest as module
+from headrace.digest import digest
+from headrace.errors import HeadraceError
+
+SOURCES = {
+    "__init__.py": "",
+    "cell.py": """
+        import json
+        from headrace.pool import Pool, tool
+        def run():
+            from headrace.late import late
+    """,
+    "late.py": "late = 1\n",
+    "other.py": "other = 1\n",
+    "pool/__init__.py": """
+        from headrace.pool.block import Pool
+        from headrace.pool.swap import Swap
+    """,
+    "pool/block.py": """
+        from headrace import shared
+        class Pool: ...
+    """,
+    "pool/swap.py": "class Swap: ...\n",
+    "pool/tool.py": "",
+    "shared.py": "",
+    "lazy/__init__.py": "def __getattr__(name): ...\n",
+    "lazy/hidden.py": "",
+    "uses_lazy.py": "from headrace.lazy import hidden_name\n",
+    "defined/__init__.py": """
+        from headrace import other
+        LIMIT = 3
+    """,
+    "uses_defined.py": "from headrace.defined import LIMIT\n",
+}
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of a few files; returns a function that edits one."""
+    monkeypatch.setattr(module, "SOURCES", tmp_path)
+
+    def edit(name, text):
+        file = tmp_path / "headrace" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(dedent(text))
+        module._imports.cache_clear()
+        module._tree.cache_clear()
+
+    for name, text in SOURCES.items():
+        edit(name, text)
+    return edit
+
+
+def changed(package, entry, edited):
+    """Whether an edit to the file `edited` changes the digest of the module `entry`."""
+    before = digest(entry)
+    package(edited, dedent(SOURCES[edited]) + "# edited\n")
+    return digest(entry) != before
+
+
+@pytest.mark.parametrize("edited", ["cell.py", "pool/block.py", "pool/tool.py", "shared.py", "late.py"])
+def test_what_is_imported_counts(package, edited):
+    assert changed(package, "headrace.cell", edited)
+
+
+@pytest.mark.parametrize("edited", ["other.py", "pool/swap.py", "lazy/hidden.py"])
+def test_what_is_not_imported_does_not_count(package, edited):
+    assert not changed(package, "headrace.cell", edited)
+
+
+def test_a_name_made_at_run_time_takes_the_whole_package(package):
+    assert changed(package, "headrace.uses_lazy", "lazy/hidden.py")
+
+
+@pytest.mark.parametrize("edited", ["defined/__init__.py", "other.py"])
+def test_a_name_defined_by_a_package_takes_what_that_imports(package, edited):
+    assert changed(package, "headrace.uses_defined", edited)
+
+
+def test_an_import_added_by_the_edit_counts_from_then_on(package):
+    package("late.py", "import headrace.other\n")
+    assert changed(package, "headrace.cell", "other.py")
+
+
+def test_modules_are_named_together(package):
+    assert digest("headrace.other", "headrace.late") == digest("headrace.late", "headrace.other")
+    assert digest("headrace.other") != digest("headrace.other", "headrace.late")
+
+
+def test_a_module_that_is_not_there_is_an_error(package):
+    with pytest.raises(HeadraceError, match=r"^digest: no module 'headrace.cel'"):
+        digest("headrace.cel")
+
+
+def test_cells_depend_on_their_own_policy_only():
+    lcas = module._file("headrace.scheduling.lcas")
+    for entry, expected in (("headrace.cell", False), ("headrace.scheduling.lcas", True)):
+        found = set()
+        module._collect(module._file(entry), found)
+        assert (lcas in found) is expected
+
+
+@pytest.mark.parametrize("forbidden", ["plots", "metrics", "scorecard", "study.py", "cli.py", "config.py"])
+def test_cells_do_not_depend_on_what_comes_after_them(forbidden):
+    found = set()
+    module._collect(module._file("headrace.cell"), found)
+    folder = module.SOURCES / "headrace" / forbidden
+    assert not [file for file in found if folder == file or folder in file.parents]

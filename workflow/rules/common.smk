@@ -1,0 +1,121 @@
+"""What the rules share: the checked configuration, and named functions of it and of wildcards."""
+
+import sys
+from pathlib import Path
+
+# The sources beside this workflow are what runs and what is digested, whatever else is installed.
+sys.path.insert(0, str(Path(workflow.basedir).parent / "engine"))
+
+import headrace.config
+from headrace import study as studies
+from headrace.digest import digest
+from headrace.errors import HeadraceError
+from headrace.scheduling import POLICIES
+from headrace.script import prepare_jobs
+
+prepare_jobs()
+try:
+    config.update(
+        headrace.config.load(
+            config, ["config/config.yaml", *workflow.overwrite_configfiles]
+        )
+    )
+except HeadraceError as error:
+    sys.exit(str(error))
+
+
+def workload_names(generated):
+    """Pattern of the workloads that a generator makes (or that come from traces); matches none if none."""
+    names = [
+        name
+        for name, workload in config["workloads"].items()
+        if (workload["source"] == "synthetic") == generated
+    ]
+    return "|".join(names) or "(?!)"
+
+
+def workload_key(key):
+    """A function of the wildcards that looks up a key of the configured workload."""
+
+    def value(wildcards):
+        return config["workloads"][wildcards.workload][key]
+
+    return value
+
+
+def generator_parameters(wildcards):
+    return config["generators"][wildcards.workload]
+
+
+def trace_folder(wildcards):
+    """The traces of a workload: downloaded, or in a folder that the config names."""
+    source = config["workloads"][wildcards.workload]["source"]
+    if source == "published":
+        return rules.fetch_traces.output[0].format(study=wildcards.study)
+    return source
+
+
+def trace_subfolder(wildcards):
+    """Where in the downloaded data set the traces lie; "." in a folder of one's own."""
+    if config["workloads"][wildcards.workload]["source"] == "published":
+        return config["published"]["folders"][wildcards.workload]
+    return "."
+
+
+def perf_model(wildcards):
+    return config["hardware"][wildcards.hardware]["perf_model"]["file"]
+
+
+def perf_provider(wildcards):
+    return config["hardware"][wildcards.hardware]["perf_model"]["provider"]
+
+
+def cell_spec(wildcards):
+    return studies.cell_spec(config, wildcards.study, studies.typed_axes(wildcards))
+
+
+def cell_sources(wildcards):
+    """The digest of what serves a cell: the engine, and its own policy only."""
+    return digest("headrace.cell", POLICIES[wildcards.policy].split(":")[0])
+
+
+def cells(study, **axes):
+    """Requests tables of all cells of a study, or of those with the given values of axes."""
+    return [
+        f"<results>/{study}/cells/{studies.cell_folder(cell)}/requests.parquet"
+        for cell in studies.cells(config["studies"][study], config["backend"])
+        if all(cell[axis] == value for axis, value in axes.items())
+    ]
+
+
+def study_workloads(study):
+    """The workloads that cells of a study use."""
+    found = studies.cells(config["studies"][study], config["backend"])
+    return sorted({cell["workload"] for cell in found})
+
+
+def perf_model_targets():
+    """Performance models of all hardware, named like the committed ones."""
+    return [
+        f"<results>/perf_models/{Path(hardware['perf_model']['file']).name}"
+        for hardware in config["hardware"].values()
+    ]
+
+
+def workload_tables(study):
+    return [
+        f"<results>/{study}/workloads/{workload}.parquet"
+        for workload in study_workloads(study)
+    ]
+
+
+def reference_tables(study):
+    """The published numbers of a study."""
+    return sorted(str(path) for path in Path(f"data/reference/{study}").glob("*.csv"))
+
+
+def provenance(hardware):
+    """What a figure says about where its numbers come from."""
+    chosen = config["hardware"][hardware]["perf_model"]
+    model = Path(chosen["file"]).name.removesuffix(".json")
+    return f"simulated; performance model {model}"

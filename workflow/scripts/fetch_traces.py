@@ -1,0 +1,9 @@
+"""Download the public data set at the revision that the config names."""
+
+from pathlib import Path
+
+from headrace.script import script
+from headrace.workload import fetch
+
+with script(snakemake.log[0]):
+    fetch(snakemake.params.repo, snakemake.params.revision, Path(snakemake.output[0]))
