@@ -1,0 +1,70 @@
+# Two commands do all of the set-up on a fresh machine: `make study` and `make test`.
+
+PYTHON ?= python3
+CORES  ?= all
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/headrace-ready
+SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+          --no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help setup study smoke test lint fmt bench bench-peers perf-models lock clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## environment in .venv with the locked packages (the others do it when needed)
+
+$(READY): envs/headrace.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is older than Python 3.11; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@echo "setting up $(VENV): about a minute, once"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --require-hashes -r envs/headrace.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+study: $(READY) ## the whole Stream2LLM study, simulated: cells, scorecard, figures
+	@$(SNAKEMAKE)
+	@$(BIN)/headrace score results/stream2llm/scorecard.csv
+
+smoke: $(READY) ## every rule of the study once, small, in results/smoke
+	@$(SNAKEMAKE) --configfile config/smoke.yaml
+	@echo "every rule ran: results/smoke/stream2llm (the numbers of a smoke run mean nothing)"
+
+test: $(READY) ## all tests
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
+
+lint: $(READY) ## ruff, snakefmt, snakemake --lint
+	@$(BIN)/ruff check engine workflow
+	@$(BIN)/ruff format --check engine workflow
+	@$(BIN)/snakefmt --check workflow
+	@$(BIN)/snakemake --lint
+
+fmt: $(READY) ## format the sources in place
+	@$(BIN)/ruff check --fix engine workflow
+	@$(BIN)/ruff format engine workflow
+	@$(BIN)/snakefmt workflow
+
+bench: $(READY) ## speed of the engine, as a table
+	@$(BIN)/python engine/benchmarks/bench.py
+
+bench-peers: $(READY) ## the same workload in NVIDIA's aisimulate, beside ours (120 MB download)
+	@$(BIN)/python engine/benchmarks/peers.py
+
+perf-models: $(READY) ## build the performance models anew into results/perf_models (120 MB download)
+	@$(PIP) --require-hashes -r envs/silicon.lock
+	@$(SNAKEMAKE) perf_models
+
+lock: $(READY) ## pin the newest packages that pyproject.toml allows
+	@$(PIP) uv
+	@$(LOCK) --upgrade --extra plots --extra tokenise --extra workflow --extra dev \
+	  -o envs/headrace.lock pyproject.toml envs/build.in
+	@$(LOCK) --constraint envs/headrace.lock -o envs/silicon.lock envs/silicon.in
+
+clean: ## remove results and caches; the environment stays
+	@rm -rf results .snakemake .pytest_cache .ruff_cache .hypothesis
+	@find engine workflow -name __pycache__ -type d -prune -exec rm -rf {} +
