@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from headrace.cell import engines
 from headrace.perf import Overheads, PerfModel
+from headrace.replay import Replay, first_worlds
 from headrace.request import Request
-from headrace.scheduling import Limits, scheduler
-from headrace.sim import HandOver, Result, Simulator
+from headrace.sim import HandOver, Result
+from headrace.workload import read_arrivals, read_table
 
 ROOT = Path(__file__).parents[2]
 PERF_MODEL = ROOT / "data/perf_models/h200-tp2.llama-3.1-8b.silicon.json"
@@ -36,34 +38,27 @@ def prepare_peers(workload: Peers, policy: str) -> Callable[[], Result]:
     gaps = np.random.default_rng(42).exponential(1 / workload.qps, workload.requests)
     times = np.cumsum(gaps).tolist()
     hand_overs = [HandOver(time_s, i, workload.prompt_tokens, 0, True) for i, time_s in enumerate(times)]
-    limits = Limits(workload.token_budget, workload.slots, blocks=28_000, host_blocks=56_000)
-    return _prepared(hand_overs, workload.requests, policy, limits, {**NO_OVERHEADS, "step_s": 0.03})
+    engine = {
+        "token_budget": workload.token_budget,
+        "slots": workload.slots,
+        "kv_blocks": 28_000,
+        "host_blocks": 56_000,
+    }
+    spec = {"policy": policy, "eviction": "cost_published", "engine": engine}
+    overheads = Overheads.from_dict({**NO_OVERHEADS, "step_s": 0.03})
+    requests = [Request(i) for i in range(workload.requests)]
+    simulator = engines(spec, PerfModel.load(PERF_MODEL), overheads)()
+    return lambda: simulator.run(hand_overs, requests)
 
 
 def prepare_cell(spec: dict, chunks: Path, arrivals: Path) -> Callable[[], Result]:
     """World 0 of a study's cell, ready to run."""
-    from headrace.cell import Queries, worlds_of
-    from headrace.workload import read_arrivals, read_table
-
     overheads = Overheads.from_dict(spec["overheads"])
-    table, starts = worlds_of(read_table(chunks), chunks, 1), worlds_of(read_arrivals(arrivals), arrivals, 1)
-    queries = Queries(table, starts, spec)
-    engine = dict(spec["engine"])
-    limits = Limits(blocks=engine.pop("kv_blocks"), **engine)
-    hand_overs = queries.hand_overs(overheads)
-    return _prepared(
-        hand_overs, len(queries.ids), spec["policy"], limits, spec["overheads"], spec["eviction"]
+    table, starts = (
+        first_worlds(read_table(chunks), chunks, 1),
+        first_worlds(read_arrivals(arrivals), arrivals, 1),
     )
-
-
-def _prepared(hand_overs, count, policy, limits, overheads, eviction="cost_published"):
-    perf, overheads = PerfModel.load(PERF_MODEL), Overheads.from_dict(overheads)
-    costs = perf.costs(overheads, limits.token_budget, limits.block_size)
-    simulator = Simulator(
-        scheduler(policy, eviction, costs, limits),
-        perf.step_time(overheads, limits.token_budget),
-        perf.swap_time(overheads, limits.block_size),
-        limits,
-    )
-    requests = [Request(i) for i in range(count)]
-    return lambda: simulator.run(hand_overs, requests)
+    replay = Replay(table, starts, spec)
+    hand_overs, requests = replay.hand_overs(overheads), replay.requests()
+    engine = engines(spec, PerfModel.load(PERF_MODEL), overheads)()
+    return lambda: engine.run(hand_overs, requests)

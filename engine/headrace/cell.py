@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import yaml
 
 import headrace
 from headrace.errors import HeadraceError
-from headrace.files import write_json, write_parquet
+from headrace.files import read_json, write_json, write_parquet
 from headrace.perf import Overheads, PerfModel
 from headrace.replay import Replay, first_worlds
 from headrace.request import Request
 from headrace.scheduling import Limits, scheduler
 from headrace.sim import LivelockError, Result, Simulator
+from headrace.sim.collector import collector_paused
 from headrace.workload import read_arrivals, read_table
 
 AXES = ("backend", "hardware", "workload", "delay", "eviction", "policy", "stream", "qps")
@@ -51,19 +51,21 @@ def run(
     _check_pool(table, new_engine().limits, chunks)
 
     frames, worlds = [], []
-    for world in range(spec["worlds"]):
-        replay = Replay(table.filter(pl.col("world") == world), starts.filter(pl.col("world") == world), spec)
-        requests = replay.requests()
-        try:
-            result = new_engine().run(replay.hand_overs(overheads), requests)
-        except LivelockError as error:
-            raise HeadraceError(
-                f"{out}: world {world}", str(error), "check kv_blocks, slots and the policy"
-            ) from error
-        frames.append(_requests_table(world, replay, requests))
-        worlds.append(_totals(world, result, replay))
-        if progress:
-            progress(world + 1, spec["worlds"])
+    with collector_paused():
+        for world in range(spec["worlds"]):
+            this_world = pl.col("world") == world
+            replay = Replay(table.filter(this_world), starts.filter(this_world), spec)
+            requests = replay.requests()
+            try:
+                result = new_engine().run(replay.hand_overs(overheads), requests)
+            except LivelockError as error:
+                raise HeadraceError(
+                    f"{out}: world {world}", str(error), "check kv_blocks, slots and the policy"
+                ) from error
+            frames.append(_requests_table(world, replay, requests))
+            worlds.append(_totals(world, result, replay))
+            if progress:
+                progress(world + 1, spec["worlds"])
 
     cell = {
         "spec": spec,
@@ -92,21 +94,30 @@ def engines(spec: dict, perf: PerfModel, overheads: Overheads) -> Callable[[], S
     return new_engine
 
 
+SPEC = (*AXES, "model", "tensor_parallel", "worlds", "delay_scope", "engine", "overheads")
+
+
 def read_spec(path: Path) -> dict:
-    """Read a cell's spec from JSON or YAML. Raises HeadraceError when it is unreadable or incomplete."""
-    try:
-        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise HeadraceError(path, f"can't be read ({error})", "give a JSON or YAML mapping") from error
+    """Read a cell's spec from a JSON or YAML file. Raises HeadraceError when a key of it is missing."""
+    if path.suffix == ".json":
+        spec = read_json(path)
+    else:
+        from headrace import config
+
+        spec = config.read(path)
     if not isinstance(spec, dict):
-        raise HeadraceError(path, "is not a mapping", "give a JSON or YAML mapping")
+        raise HeadraceError(path, "is not a mapping", f"give the keys {', '.join(SPEC)}")
+    for key in SPEC:
+        if key not in spec:
+            raise HeadraceError(path, f"has no key {key}", f"give the keys {', '.join(SPEC)}")
     return spec
 
 
 def _check_pool(table: pl.DataFrame, limits: Limits, path: Path) -> None:
     """A study's cell loses no request, so a prompt that can never run stops it before it starts."""
-    longest = table.sort("prompt_tokens").row(-1, named=True)
-    if not limits.fits(longest["prompt_tokens"] + longest["output_tokens"] - 1):
+    sizes = table["prompt_tokens"] + table["output_tokens"] - 1
+    longest = table.row(sizes.arg_max(), named=True)
+    if sizes.max() > limits.longest_tokens:
         raise HeadraceError(
             f"{path}: query {longest['query_id']} of world {longest['world']}",
             f"{longest['prompt_tokens']} prompt tokens don't fit a KV pool of {limits.blocks} blocks"

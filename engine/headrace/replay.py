@@ -61,13 +61,16 @@ class Replay:
         return list(map(Request, self.ids.tolist(), self.output_tokens.tolist()))
 
     def hand_overs(self, overheads: Overheads) -> list[HandOver]:
-        """Every chunk, sorted by the time at which the client has handed it over."""
+        """Every chunk, sorted by the time at which the client has handed it over.
+
+        Plain tuples of HandOver's fields: a cell has hundreds of thousands.
+        """
         time_s = hand_over_times(
             self.arrival_s, self.query, self.offset_s, self.message_tokens, self.text_tokens, overheads
         )
         order = np.argsort(time_s, kind="stable")
         columns = (time_s, self.query, self.prompt_tokens, self.prefix_tokens, self.final)
-        return list(map(HandOver, *(column[order].tolist() for column in columns)))
+        return list(zip(*(column[order].tolist() for column in columns), strict=True))
 
 
 def first_worlds(table: pl.DataFrame, path: Path, worlds: int) -> pl.DataFrame:

@@ -45,9 +45,10 @@ class Limits:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, is {getattr(self, name)}")
 
-    def fits(self, tokens: int) -> bool:
-        """Whether a request of that many tokens can ever run: the pool holds it and its pre-allocation."""
-        return -(-tokens // self.block_size) + self.blocks_ahead <= self.blocks
+    @property
+    def longest_tokens(self) -> int:
+        """The longest request that can ever run: the pool must hold it and its pre-allocation."""
+        return (self.blocks - self.blocks_ahead) * self.block_size
 
 
 class Plan:

@@ -44,8 +44,10 @@ class TwoPhase:
             self.resident.pop(request, None)
             if request.key is not None:
                 self.order.remove(request)
-        else:
-            self.order.keep(request)
+        elif request.computed < request.prompt:
+            self.order.put(request)
+        elif request.key is not None:
+            self.order.remove(request)
 
     def plan(self, now_s: float, ledger: Ledger) -> Plan:
         if not self.order.requests:

@@ -1,8 +1,6 @@
 """The virtual-clock engine: sorted chunks against one clock, a scheduler, a ledger of KV blocks."""
 
-import gc
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
@@ -10,6 +8,7 @@ from typing import NamedTuple
 from headrace.kv import Ledger, LedgerError
 from headrace.request import Request
 from headrace.scheduling.contract import CHUNK, GONE, OPENED, RECOMPUTE, Limits, Plan, Scheduler
+from headrace.sim.collector import collector_paused
 
 
 class HandOver(NamedTuple):
@@ -63,6 +62,7 @@ class Simulator:
         self.scheduler, self.limits, self.observe = scheduler, limits, observe
         self.step_time, self.swap_time = step_time, swap_time
         self.ledger = Ledger(limits.blocks, limits.host_blocks, limits.block_size)
+        self.longest = limits.longest_tokens
         self.live: dict[Request, None] = {}  # opened and unfinished
         self.refused: list[Request] = []
 
@@ -72,7 +72,7 @@ class Simulator:
         Raises LivelockError, naming the requests, when no request finishes although the engine works,
         or when one can't finish (its stream was never closed), and LedgerError for a faulty plan.
         """
-        with _collector_paused():
+        with collector_paused():
             return self._serve(hand_overs, requests)
 
     def _serve(self, hand_overs, requests):
@@ -149,7 +149,7 @@ class Simulator:
         computed = request.computed
         request.change_prompt(prompt_tokens, common_prefix_tokens, final)
         request.handed_over_s, request.last_chunk_s = time_s, now_s
-        if not self.limits.fits(prompt_tokens + request.output_tokens - 1):
+        if prompt_tokens + request.output_tokens - 1 > self.longest:
             self._refuse(request, kind, now_s)
             return
         if common_prefix_tokens < computed:
@@ -216,15 +216,3 @@ def _names(requests: list[Request]) -> str:
         )
         + more
     )
-
-
-@contextmanager
-def _collector_paused():
-    """The loop makes no reference cycles; collecting a million live objects costs a fifth of its time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -65,5 +65,4 @@ def test_limits_must_make_sense(field, value):
 
 def test_a_pool_must_hold_a_request_and_what_is_allocated_ahead():
     limits = Limits(token_budget=1, slots=1, blocks=10, host_blocks=0, block_size=16, blocks_ahead=4)
-    assert limits.fits(6 * 16)
-    assert not limits.fits(6 * 16 + 1)
+    assert limits.longest_tokens == 6 * 16
