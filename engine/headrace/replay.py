@@ -21,18 +21,22 @@ class Replay:
     message_tokens, prompt_tokens (in all, after it), prefix_tokens, final.
 
     Streaming hands over every chunk: an append as its new tokens, an update as the whole prompt.
-    Otherwise the whole prompt goes when the last chunk is there. Raises HeadraceError when arrivals
-    and chunks are not of the same queries.
+    Otherwise the whole prompt goes when the last chunk is there. A query without chunks (a trace
+    that was skipped) arrives and sends nothing, as in the published replay. Raises HeadraceError
+    when a query has no arrival.
     """
 
     def __init__(self, chunks: pl.DataFrame, arrivals: pl.DataFrame, spec: dict):
-        self.ids = arrivals["query_id"].to_numpy()
-        self.arrival_s = arrivals["arrival_s"].to_numpy() / spec["qps"]
         query_ids = chunks["query_id"].to_numpy()
         first = np.flatnonzero(np.diff(query_ids, prepend=-1))
-        if not np.array_equal(query_ids[first], self.ids):
+        self.ids = query_ids[first]
+        sends = np.isin(arrivals["query_id"].to_numpy(), self.ids)
+        self.arrival_s = arrivals["arrival_s"].to_numpy()[sends] / spec["qps"]
+        if len(self.arrival_s) != len(self.ids):
             raise HeadraceError(
-                "arrivals", "don't belong to the queries of the workload", "generate both from one config"
+                f"workload {spec['workload']}",
+                f"{len(self.ids)} queries have chunks, {len(self.arrival_s)} of them an arrival",
+                "generate both tables from one config",
             )
         last = np.append(first[1:], len(query_ids)) - 1
         self.output_tokens = chunks["output_tokens"].to_numpy()[last]
