@@ -1,0 +1,250 @@
+"""What holds in every step of every run, under every policy.
+
+A spy between simulator and scheduler checks it.
+"""
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+from cells import AXES, random_cell
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace.kv import LedgerError
+from headrace.request import Request
+from headrace.scheduling import Limits, Plan, scheduler
+from headrace.sim import HandOver, LivelockError, Simulator
+
+
+def state(requests):
+    return [tuple(getattr(request, name) for name in Request.__slots__) for request in requests]
+
+
+def operations(plan):
+    return list(plan.evictions), list(plan.loads), list(plan.runs), plan.wake_s
+
+
+def blocks_for(tokens, limits):
+    return -(-tokens // limits.block_size)
+
+
+class Spy:
+    """Passes everything on to a scheduler and checks what it sees."""
+
+    def __init__(self, inner, cell, requests, limits):
+        self.inner, self.requests, self.limits = inner, requests, limits
+        self.chunks = [[h for h in cell.hand_overs if h[1] == request.id] for request in requests]
+        self.known = dict.fromkeys(requests, (0, 0))  # computed and invalidated before a chunk
+        self.served = set()  # opened, neither refused nor finished
+        self.resident = set()
+        self.lost = dict.fromkeys(requests, 0)  # computed tokens that an eviction threw away
+        self.now_s = 0.0
+
+    def event(self, request, kind, now_s):
+        *_, prompt, common, final = self.chunks[request.id].pop(0)
+        computed, invalidated = self.known[request]
+        assert request.computed <= min(computed, common)
+        assert request.invalidated_tokens == invalidated + max(0, computed - common)
+        if computed > common:
+            held = blocks_for(common, self.limits)
+            assert request.blocks <= held
+            assert request.host_blocks <= held
+        if kind == "gone":
+            self.served.discard(request)
+            self.resident.discard(request)
+            assert request.blocks == request.host_blocks == 0
+        else:
+            assert (request.prompt, request.closed) == (prompt, final)
+            assert not final or request.computed < prompt
+            self.served.add(request)
+        self.known[request] = request.computed, request.invalidated_tokens
+        self.inner.event(request, kind, now_s)
+
+    def plan(self, now_s, ledger):
+        assert now_s >= self.now_s
+        self.now_s = now_s
+        before = state(self.requests), ledger.free, ledger.host_free
+        plan = self.inner.plan(now_s, ledger)
+        again = self.inner.plan(now_s, ledger)
+        assert (state(self.requests), ledger.free, ledger.host_free) == before
+        assert operations(plan) == operations(again)
+        self.check(plan)
+        return plan
+
+    def check(self, plan):
+        evicted = {victim for victim, *_ in plan.evictions}
+        running = [request for request, *_ in plan.runs]
+        assert len(evicted) == len(plan.evictions)
+        assert evicted <= self.resident
+        assert len(set(running)) == len(running)
+        assert evicted.isdisjoint(running)
+        for request, tokens, _ in plan.runs:
+            assert 0 < tokens <= request.prompt - request.computed
+        assert sum(tokens for _, tokens, _ in plan.runs) <= self.limits.token_budget
+        loaded = {request for request, _ in plan.loads}
+        assert {r for r in running if r.host_blocks} <= loaded
+        assert all(r.host_blocks and r not in self.resident for r in loaded)
+        for victim, how, *_ in plan.evictions:
+            self.lost[victim] += victim.computed if how == "recompute" else 0
+        self.resident = (self.resident - evicted) | loaded | set(running)
+        assert len(self.resident) <= self.limits.slots
+
+    def stepped(self, plan, seconds, now_s):
+        assert seconds >= 0
+        assert now_s >= self.now_s + seconds
+        finished = {request for request, *_ in plan.runs if request.finished_s is not None}
+        self.resident -= finished
+        self.served -= finished
+        for request in self.requests:
+            self.known[request] = request.computed, request.invalidated_tokens
+        self.inner.stepped(plan, seconds, now_s)
+
+    def observe(self, ledger):
+        """After a step: every block is free or held by one who may hold it."""
+        assert ledger.free + sum(request.blocks for request in self.requests) == self.limits.blocks
+        on_host = sum(request.host_blocks for request in self.requests)
+        assert ledger.host_free + on_host == self.limits.host_blocks
+        assert ledger.free >= 0
+        assert ledger.host_free >= 0
+        for request in self.requests:
+            assert request.blocks == 0 or request in self.resident
+            assert request.host_blocks == 0 or request not in self.resident
+            assert request.computed <= request.prompt
+            if request in self.served:
+                reach = (request.blocks or request.host_blocks) * self.limits.block_size
+                assert request.computed <= reach
+
+
+def spied_run(cell):
+    """Run a cell under the spy; returns (spy, simulator, result, requests)."""
+    limits = Limits(**vars(cell.limits))
+    costs = SimpleNamespace(recompute_s=cell.times.recompute_cost, swap_s=cell.times.swap_cost)
+    requests = [Request(id, wanted) for id, wanted in enumerate(cell.output_tokens)]
+    spy = Spy(scheduler(cell.policy, cell.eviction, costs, limits), cell, requests, limits)
+    simulator = Simulator(
+        spy,
+        lambda runs: cell.times.step_seconds([(tokens, request.computed) for request, tokens, _ in runs]),
+        cell.times.swap_seconds,
+        limits,
+        observe=lambda now_s, seconds, plan: spy.observe(simulator.ledger),
+    )
+    result = simulator.run([HandOver(*hand_over) for hand_over in cell.hand_overs], requests)
+    return spy, simulator, result, requests
+
+
+@pytest.mark.parametrize("policy", sorted({policy for policy, *_ in AXES}))
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_every_step_of_a_run_is_legal_and_every_request_is_served_or_refused(policy, data):
+    eviction = data.draw(st.sampled_from(sorted({eviction for _, eviction, _ in AXES})))
+    cell = random_cell(
+        data.draw(st.randoms(use_true_random=False)), policy, eviction, data.draw(st.booleans())
+    )
+    spy, simulator, result, requests = spied_run(cell)
+    assert simulator.ledger.free == cell.limits.blocks
+    assert simulator.ledger.host_free == cell.limits.host_blocks
+    assert result.busy_s <= result.end_s
+    for request in requests:
+        prompts = [h[2] for h in cell.hand_overs if h[1] == request.id]
+        needed = blocks_for(max(prompts) + request.output_tokens - 1, cell.limits) + cell.limits.blocks_ahead
+        assert (request in result.refused) == (needed > cell.limits.blocks)
+        if request in result.refused:
+            assert request.finished_s is None
+            assert request.blocks == request.host_blocks == 0
+            continue
+        times = (
+            request.opened_s,
+            request.handed_over_s,
+            request.last_chunk_s,
+            request.first_token_s,
+            request.finished_s,
+        )
+        assert all(earlier <= later for earlier, later in pairwise(times))
+        assert request.output == request.output_tokens
+        assert request.prompt == prompts[-1] + request.output_tokens - 1
+        # what was computed is the prompt, what was thrown away, and the token that closing may take back
+        lost = request.invalidated_tokens + spy.lost[request]
+        assert request.computed_tokens - request.prompt - lost in (0, 1)
+
+
+LIMITS = Limits(token_budget=4, slots=2, blocks=8, host_blocks=0, block_size=4, blocks_ahead=1)
+
+
+def run(hand_overs, planner=None, requests=None, limits=LIMITS):
+    requests = requests or [Request(id) for id in range(1 + max(h[1] for h in hand_overs))]
+    planner = planner or scheduler("fcfs", "recompute", None, limits)
+    simulator = Simulator(planner, lambda runs: 1.0, lambda blocks: 0.0, limits)
+    return simulator.run([HandOver(*hand_over) for hand_over in hand_overs], requests)
+
+
+class Fixed:
+    """Plans what a function of the only request says."""
+
+    def __init__(self, plan_for):
+        self.plan_for, self.request = plan_for, None
+
+    def event(self, request, kind, now_s):
+        self.request = request
+
+    def plan(self, now_s, ledger):
+        return self.plan_for(self.request) if self.request else Plan()
+
+    def stepped(self, plan, seconds, now_s):
+        pass
+
+
+def test_a_scheduler_that_evicts_for_ever_is_stopped_and_the_request_named():
+    def compute_half_and_throw_it_away(request):
+        if request.computed:
+            return Plan(evictions=[(request, "recompute", request, 4)])
+        return Plan(runs=[(request, 4, 1)])
+
+    requests = [Request(7)]
+    with pytest.raises(LivelockError, match=r"no progress .*request 7 .*preemptions"):
+        run([(0.0, 0, 8, 0, True)], Fixed(compute_half_and_throw_it_away), requests)
+
+
+def test_a_scheduler_that_plans_nothing_is_told_who_waits():
+    with pytest.raises(LivelockError, match=r"request 0 \(0 of 8 tokens computed"):
+        run([(0.0, 0, 8, 0, True)], Fixed(lambda request: Plan()))
+
+
+@pytest.mark.parametrize("policy", sorted({policy for policy, *_ in AXES}))
+def test_a_stream_that_is_never_closed_is_named(policy):
+    planner = scheduler(policy, "recompute", None, LIMITS)
+    with pytest.raises(LivelockError, match=r"never closed: request 1 \(5 of 5 tokens"):
+        run([(0.0, 0, 8, 0, True), (1.0, 1, 5, 0, False)], planner)
+
+
+@pytest.mark.parametrize("policy", sorted({policy for policy, *_ in AXES}))
+def test_a_prompt_larger_than_the_pool_is_refused_even_when_it_is_all_there_is(policy):
+    planner = scheduler(policy, "recompute", None, LIMITS)
+    requests = [Request(0)]
+    result = run([(2.0, 0, 29, 0, True)], planner, requests)  # 8 blocks and 1 ahead, of 8
+    assert result.refused == requests
+    assert (result.steps, result.busy_s, result.end_s) == (0, 0.0, 2.0)
+    assert requests[0].finished_s is None
+
+
+@pytest.mark.parametrize(
+    ("plan_for", "problem"),
+    [
+        (lambda request: Plan(runs=[(request, 4, 9)]), "asks for 9 blocks of 8 free"),
+        (lambda request: Plan(runs=[(request, 4, 0)]), "beyond its blocks"),
+        (lambda request: Plan(evictions=[(request, "recompute", request, 4)], runs=[(request, 4, -1)]), "-1"),
+    ],
+)
+def test_a_plan_that_does_not_add_up_is_refused(plan_for, problem):
+    with pytest.raises(LedgerError, match=problem):
+        run([(0.0, 0, 4, 0, True)], Fixed(plan_for))
+
+
+def test_a_swap_beyond_the_host_pool_is_refused():
+    def run_then_swap(request):
+        if request.computed:
+            return Plan(evictions=[(request, "swap", request, 4)])
+        return Plan(runs=[(request, 4, 1)])
+
+    with pytest.raises(LedgerError, match="needs 1 host blocks of 0 free"):
+        run([(0.0, 0, 8, 0, True)], Fixed(run_then_swap))
