@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 from headrace.plots.cells import Grid, main_grid
 from headrace.plots.style import BAND_ALPHA, Series, drawing, legend, note, published_points, save
@@ -82,4 +83,6 @@ def _frame(axes: Axes, grid: Grid) -> None:
     axes.set_xlim(fastest / 1.3, slowest * 1.6)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylim(SMALLEST_FRACTION * 0.7, 1.3)

@@ -51,7 +51,7 @@ def score(found: pl.DataFrame, published: pl.DataFrame) -> pl.DataFrame:
     """One row (`COLUMNS`) per quantity found or published, sorted by its keys.
 
     found: samples (`samples.SCHEMA`); published: rows with role and excluded (`roles.assign`). A published
-    number that was not simulated has the verdict `missing`; one found and not published is `held_out`.
+    number without a sample has the verdict `missing`; one found and not published is `held_out`.
     """
     reproduced = _reproduced(found)
     whole = published.join(reproduced, on=list(KEYS), how="full", nulls_equal=True, coalesce=True)

@@ -153,7 +153,7 @@ def _counts(table: pl.DataFrame) -> str:
         "rows": table.height,
         "held out (no published number here yet)": (table["role"] == "held_out").sum(),
         "excluded from verdicts": (verdict == "excluded").sum(),
-        "published, not simulated": (verdict == "missing").sum(),
+        "published, not reproduced": (verdict == "missing").sum(),
     }
     return "; ".join(f"{count} {what}" for what, count in counts.items())
 
