@@ -1,0 +1,210 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from headrace.workload import generate, read_table, statistics
+
+SEED, WORLDS, QUERIES = 11, {"crawler": 8, "anns": 20}, {"crawler": 4322, "anns": 500}
+
+
+@pytest.fixture(scope="module")
+def generated(parameters, tmp_path_factory):
+    """Both workloads at full size, and their statistics, by name."""
+    found = {}
+    for name in WORLDS:
+        path = tmp_path_factory.mktemp(name) / f"{name}.parquet"
+        generate(name, parameters(name), WORLDS[name], SEED, QUERIES[name], path, progress=False)
+        table = read_table(path)
+        found[name] = table, statistics(table)
+    return found
+
+
+# workload_stats and chunk_arrivals of the published tables; the crawler's duration P50 has bounds.
+@pytest.mark.parametrize(
+    ("name", "quantity", "tolerance", "published"),
+    [
+        ("crawler", "total_tokens_per_query", 0.05, {"mean": 8889, "p50": 5749, "p75": 11167, "p95": 28372}),
+        ("crawler", "query_duration", 0.05, {"mean": 9.219, "p75": 11.059, "p95": 16.402}),
+        ("crawler", "query_duration", 0.05, {"p50": 8.67}),
+        ("crawler", "query_duration", 0.05, {"p50": 9.287, "p95": 16.693}),
+        (
+            "crawler",
+            "inter_chunk_time",
+            0.1,
+            {"mean": 1053.0, "p25": 387.12, "p50": 700.67, "p75": 1339.52, "p95": 3077.99},
+        ),
+        ("crawler", "chunks_per_query", 0.03, {"mean": 7.86, "p50": 8}),
+        ("anns", "total_tokens_per_query", 0.05, {"mean": 13006, "p50": 10126, "p75": 14615, "p95": 30618}),
+        ("anns", "query_duration", 0.05, {"mean": 4.471, "p50": 3.896, "p75": 5.327, "p95": 8.512}),
+        (
+            "anns",
+            "inter_chunk_time",
+            0.1,
+            {"mean": 157.14, "p25": 11.25, "p50": 36.68, "p75": 124.33, "p95": 698.8},
+        ),
+        ("anns", "chunks_per_query", 0.03, {"mean": 4.42, "p50": 4}),
+    ],
+)
+def test_every_world_meets_the_published_statistics(generated, name, quantity, tolerance, published):
+    found = generated[name][1].filter(pl.col("quantity") == quantity)
+    assert len(found) == WORLDS[name]
+    for column, value in published.items():
+        assert found[column].to_list() == pytest.approx([value] * len(found), rel=tolerance)
+
+
+def test_crawler_durations_satisfy_both_published_medians(generated):
+    found = generated["crawler"][1].filter(pl.col("quantity") == "query_duration")["p50"]
+    assert found.is_between(8.82, 9.10).all()
+
+
+@pytest.mark.parametrize(("name", "most"), [("crawler", 17), ("anns", 26)])
+def test_chunks_per_query_stay_in_the_published_range(generated, name, most):
+    counts = generated[name][0].group_by("world", "query_id").len()["len"]
+    assert (counts.min(), counts.max()) == (1, most)
+
+
+def test_prompts_have_a_heavy_tail_below_the_limit_of_the_model(generated):
+    crawler, anns = (
+        generated[name][0].filter(pl.col("final"))["prompt_tokens"] for name in ("crawler", "anns")
+    )
+    assert crawler.quantile(0.999) > 100_000 and anns.quantile(0.99) > 85_000
+    assert max(table["prompt_tokens"].max() for table, _ in generated.values()) <= 120_000
+
+
+def test_crawler_searches_are_plausible(generated):
+    first = generated["crawler"][0].filter(pl.col("chunk_index") == 0)["offset_s"]
+    assert first.min() > 0.2
+    assert first.quantile(0.25) > 1 and first.quantile(0.75) < 4
+
+
+def test_crawler_appends(generated):
+    table = generated["crawler"][0]
+    assert (table["mode"] == "append").all()
+    opening = table.filter((pl.col("chunk_index") == 0) & ~pl.col("final"))["prompt_tokens"]
+    assert opening.unique().to_list() == [27]
+
+
+def test_many_anns_queries_can_lose_10k_tokens(generated):
+    table = generated["anns"][0].with_columns(previous=pl.col("prompt_tokens").shift(fill_value=0))
+    lost = pl.col("previous") - pl.col("common_prefix_tokens")
+    updates = table.filter(pl.col("chunk_index") > 0).group_by("world", "query_id").agg(lost.last())
+    by_world = updates.group_by("world").agg((pl.col("previous") > 10_000).sum() / QUERIES["anns"])
+    # By the last update alone, which finds the prompt computed at all but the highest load.
+    assert by_world["previous"].min() > 0.15
+
+
+def test_anns_pools_share_the_template_and_whole_documents(generated):
+    table = generated["anns"][0]
+    later = table.filter(pl.col("chunk_index") > 0)
+    assert (table["mode"] == "update").all()
+    assert (later["common_prefix_tokens"] >= 27).all()
+    at_template = (later["common_prefix_tokens"] == 27).mean()
+    # The first change is the first of 10 documents with probability 0.1 ** (0.45 / 0.55).
+    assert at_template == pytest.approx(0.152, abs=0.01)
+    assert (later["common_prefix_tokens"] < later["prompt_tokens"]).all()
+
+
+def test_shape_parameters_do_what_they_say(parameters, tmp_path):
+    def crawler(**changes) -> pl.DataFrame:
+        path = tmp_path / "crawler.parquet"
+        generate("crawler", parameters("crawler") | changes, 1, SEED, 2000, path, progress=False)
+        return read_table(path)
+
+    def page_sizes(table: pl.DataFrame) -> pl.DataFrame:
+        return table.filter((pl.col("chunk_index") > 0) & ~pl.col("final")).with_columns(
+            tokens=pl.col("prompt_tokens") - pl.col("common_prefix_tokens"),
+            gap=table.with_columns(gap=pl.col("offset_s").diff()).filter(
+                (pl.col("chunk_index") > 0) & ~pl.col("final")
+            )["gap"],
+        )
+
+    def correlation(table: pl.DataFrame, left: str, right: str) -> float:
+        return table.select(pl.corr(left, right, method="spearman")).item()
+
+    equal = (
+        page_sizes(crawler(size_skew=0))
+        .group_by("query_id")
+        .agg(pl.col("tokens").max() - pl.col("tokens").min())
+    )
+    assert equal["tokens"].max() <= 1
+    independent, dependent = (
+        page_sizes(crawler(size_gap_correlation=0)),
+        page_sizes(crawler(size_gap_correlation=0.9)),
+    )
+    assert correlation(dependent, "tokens", "gap") > correlation(independent, "tokens", "gap") + 0.3
+    final = crawler(tokens_duration_correlation=0.8).filter(pl.col("final"))
+    assert correlation(final, "prompt_tokens", "offset_s") == pytest.approx(0.786, abs=0.03)
+    final = crawler(tokens_duration_correlation=0).filter(pl.col("final"))
+    assert abs(correlation(final, "prompt_tokens", "offset_s")) < 0.06
+
+
+def test_pools_overlap_as_told(parameters, tmp_path):
+    def anns(**changes) -> tuple[float, float]:
+        path = tmp_path / "anns.parquet"
+        generate("anns", parameters("anns") | changes, 1, SEED, 2000, path, progress=False)
+        table = read_table(path).with_columns(previous=pl.col("prompt_tokens").shift())
+        later = table.filter(pl.col("chunk_index") > 0)
+        kept = (later["common_prefix_tokens"] / later["prompt_tokens"]).mean()
+        return kept, (later["previous"] / later["prompt_tokens"]).log().std()
+
+    assert anns(kept_front_mean=0.8)[0] > anns(kept_front_mean=0.45)[0] > anns(kept_front_mean=0.1)[0]
+    assert anns(pool_overlap=1.0)[1] < anns(pool_overlap=0.0)[1]
+
+
+@pytest.mark.parametrize("name", ["crawler", "anns"])
+@pytest.mark.parametrize("queries", [1, 2, 7])
+def test_small_worlds_are_valid_too(parameters, tmp_path, name, queries):
+    path = tmp_path / "small.parquet"
+    generate(name, parameters(name), 3, SEED, queries, path, progress=False)
+    table = read_table(path)
+    assert table.group_by("world").agg(pl.col("query_id").n_unique())["query_id"].to_list() == [queries] * 3
+
+
+@pytest.mark.parametrize("name", ["crawler", "anns"])
+def test_same_seed_same_bytes_and_worlds_differ(parameters, tmp_path, name):
+    paths = [tmp_path / f"{i}.parquet" for i in range(4)]
+    for path, seed, worlds in zip(paths, (1, 1, 2, 1), (2, 2, 2, 1), strict=True):
+        generate(name, parameters(name), worlds, seed, 50, path, progress=False)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert paths[0].read_bytes() != paths[2].read_bytes()
+    table = read_table(paths[0])
+    worlds = [table.filter(pl.col("world") == world).drop("world") for world in (0, 1)]
+    assert not worlds[0].equals(worlds[1])
+    assert read_table(paths[3]).drop("world").equals(worlds[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("crawler", {"size_skw": 1}, ("parameters of workload crawler", "did you mean 'size_skew'?")),
+        ("crawler", {"size_skew": "1"}, ("crawler.size_skew", "is '1'", "number of at least 0")),
+        ("crawler", {"size_gap_correlation": 1.5}, ("crawler.size_gap_correlation", "from -1 to 1")),
+        ("crawler", {"template_tokens": 2.5}, ("crawler.template_tokens", "whole number of at least 1")),
+        ("crawler", {"mean_chunks_per_query": 40}, ("mean 40", "outside min and max")),
+        ("anns", {"documents_per_pool": True}, ("anns.documents_per_pool", "is True")),
+        ("anns", {"gap_s": 3}, ("anns.gap_s", "give quantiles")),
+        ("anns", {"gap_s": None}, ("anns.gap_s", "give quantiles")),
+    ],
+)
+def test_refuses_bad_parameters(parameters, tmp_path, refused, name, change, words):
+    with refused(*words):
+        generate(name, parameters(name) | change, 1, 0, 10, tmp_path / "x.parquet", progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refuses_missing_parameters_unknown_workloads_and_empty_worlds(parameters, tmp_path, refused):
+    out, given = tmp_path / "x.parquet", parameters("anns")
+    with refused("anns", "key 'gap_s' is missing"):
+        generate("anns", {key: given[key] for key in given if key != "gap_s"}, 1, 0, 10, out, progress=False)
+    with refused("is 3", "give a mapping"):
+        generate("anns", 3, 1, 0, 10, out, progress=False)
+    with refused("unknown workload 'crawlr'", "did you mean 'crawler'?"):
+        generate("crawlr", given, 1, 0, 10, out, progress=False)
+    with refused("0 queries in 1 worlds"):
+        generate("anns", given, 1, 0, 0, out, progress=False)
+
+
+def test_offsets_of_a_query_never_decrease_and_are_microseconds(generated):
+    for table, _ in generated.values():
+        offsets = table["offset_s"].to_numpy()
+        assert np.abs(offsets * 1e6 - np.rint(offsets * 1e6)).max() < 1e-3
