@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from headrace.errors import HeadraceError
-from headrace.workload.table import conform, read_parquet, refuse, write_parquet
+from headrace.files import write_parquet
+from headrace.workload.table import conform, read_parquet, refuse
 
 SCHEMA = {"world": pl.Int32, "query_id": pl.Int32, "arrival_s": pl.Float64}
 PUBLISHED_SEED = 42
@@ -31,7 +32,7 @@ def write_arrivals(queries: int, worlds: int, seed: int, out: Path) -> None:
             "arrival_s": np.concatenate([np.cumsum(world) for world in gaps]),
         }
     )
-    write_parquet(conform(table, SCHEMA, out), out)
+    write_parquet(out, conform(table, SCHEMA, out))
 
 
 def read_arrivals(path: Path) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from headrace.errors import HeadraceError
-from headrace.files import atomic
+from headrace.files import write_parquet
 
 SCHEMA = {
     "world": pl.Int32,
@@ -23,7 +23,7 @@ MODES = ("append", "update")
 
 def write_table(table: pl.DataFrame, path: Path) -> None:
     """Check the chunk table and write it atomically. Raises HeadraceError as `check_table` does."""
-    write_parquet(check_table(table, path), path)
+    write_parquet(path, check_table(table, path))
 
 
 def read_table(path: Path) -> pl.DataFrame:
@@ -156,9 +156,3 @@ def read_parquet(path: Path) -> pl.DataFrame:
         return pl.read_parquet(path, hive_partitioning=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise HeadraceError(path, f"is no readable Parquet file ({error})", "regenerate the file") from error
-
-
-def write_parquet(table: pl.DataFrame, path: Path) -> None:
-    """Write `table` atomically. Raises HeadraceError when the disk is full or the folder is closed."""
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        table.write_parquet(file)

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from headrace.errors import HeadraceError
+from headrace.files import write_parquet
 from headrace.workload.arrivals import generator
 from headrace.workload.progress import progress_bar
-from headrace.workload.table import write_parquet
 
 
 def token_ids(
@@ -84,7 +84,7 @@ def write_token_ids(
         *columns,
         pl.Series("token_ids", lists, dtype=pl.List(pl.Int32)),
     )
-    write_parquet(written, out)
+    write_parquet(out, written)
 
 
 def _chunks(

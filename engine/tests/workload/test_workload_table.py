@@ -1,4 +1,5 @@
-import errno
+import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -114,12 +115,21 @@ def test_refuses_files_that_are_no_parquet(tmp_path, refused):
         read_table(path)
 
 
-def test_a_full_disk_leaves_nothing_behind(tmp_path, refused, monkeypatch):
-    def full(self, file):
-        file.write(b"PAR1 half")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
-    with refused("x.parquet", "No space left on device", "free disk space"):
-        write_table(table_of(ROWS), tmp_path / "x.parquet")
+def test_a_full_disk_leaves_nothing_behind(tmp_path):
+    """A limit on the size of files stands in for the disk: both end a write midway."""
+    program = """
+import resource, signal, sys
+from pathlib import Path
+from headrace.errors import HeadraceError
+from headrace.workload import write_arrivals
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+try:
+    write_arrivals(5000, 1, 1, Path(sys.argv[1]))
+except HeadraceError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "x.parquet")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"{tmp_path / 'x.parquet'}: can't be written (File too large); free disk space")
     assert list(tmp_path.iterdir()) == []
