@@ -1,0 +1,90 @@
+"""A cell small enough to work by hand: two queries, steps of 1 s per 10 tokens, no overheads."""
+
+import copy
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+
+from headrace.perf import write_model
+from headrace.workload.arrivals import SCHEMA as ARRIVALS
+from headrace.workload.table import SCHEMA as CHUNKS
+
+FLAT = {"tokens": [16, 1600, 131072], "fit": [0.0, 0.0, 0.0], "r2": 1.0}
+MODEL = {
+    "format": "headrace-perf-model/1",
+    "hardware": "toy",
+    "gpu": "Toy",
+    "model": "toy-model",
+    "dtype": "bfloat16",
+    "tensor_parallel": 1,
+    "provider": "fixed",
+    "provenance": {"how": "by hand: 0.1 s per new token, nothing for context"},
+    "step": {
+        "tokens": [1, 1000],
+        "dense_s": [0.1, 100.0],
+        "attention_s_per_token_pair": 0.0,
+        "decode_s_per_context_token": 0.0,
+        "r2": 1.0,
+        "max_rel_error": 0.0,
+    },
+    "recompute": {**FLAT, "latency_s": [[1.6], [160.0], [13107.2]]},
+    "swap": {**FLAT, "in_s": [[0.016], [1.6], [131.072]], "out_s": [[0.016], [1.6], [131.072]]},
+    "kv_bytes_per_token": 1,
+    "block_bytes": 16,
+}
+SPEC = {
+    "backend": "sim",
+    "hardware": "toy",
+    "workload": "crawler",
+    "delay": 1,
+    "eviction": "recompute",
+    "policy": "fcfs",
+    "stream": True,
+    "qps": 2.0,
+    "model": "toy-model",
+    "tensor_parallel": 1,
+    "worlds": 1,
+    "delay_scope": "scrapes",
+    "engine": {"token_budget": 100, "slots": 8, "kv_blocks": 100, "host_blocks": 0},
+    "overheads": dict.fromkeys(
+        ("step_s", "request_s", "handover_s", "handover_token_s", "tokenise_token_s", "swap_block_s"), 0.0
+    ),
+}
+# world, query, chunk, offset_s, mode, prompt, prefix, final, output
+ROWS = [
+    (0, 0, 0, 1.0, "append", 10, 0, False, 1),
+    (0, 0, 1, 3.0, "append", 30, 10, True, 1),
+    (0, 1, 0, 1.0, "append", 20, 0, True, 1),
+]
+ARRIVES = [(0, 0, 2.0), (0, 1, 6.0)]  # at 1 query/s; at 2 queries/s: 1 s and 3 s
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> SimpleNamespace:
+    """Files and spec of the cell, free to change: toy.spec, toy.write(rows, arrives), toy.paths."""
+    paths = {
+        "chunks": tmp_path / "chunks.parquet",
+        "arrivals": tmp_path / "arrivals.parquet",
+        "perf_model": tmp_path / "model.json",
+    }
+
+    def write(rows=ROWS, arrives=ARRIVES):
+        pl.DataFrame(rows, schema=CHUNKS, orient="row").write_parquet(paths["chunks"])
+        pl.DataFrame(arrives, schema=ARRIVALS, orient="row").write_parquet(paths["arrivals"])
+
+    write()
+    write_model(MODEL, paths["perf_model"])
+    spec_file = tmp_path / "spec.json"
+    spec_file.write_text(json.dumps(SPEC))
+    return SimpleNamespace(
+        rows=ROWS,
+        arrives=ARRIVES,
+        spec=copy.deepcopy(SPEC),
+        paths=paths,
+        write=write,
+        out=tmp_path / "cell",
+        spec_file=spec_file,
+    )
