@@ -25,6 +25,7 @@ class AnnsParameters:
     duration_s: QuantileFunction
     gap_s: QuantileFunction
     documents_per_pool: Count
+    first_pool_share: Share
     size_skew: Spread
     kept_front_mean: Annotated[float, 0.01, 0.99]
     pool_overlap: Share
@@ -52,22 +53,7 @@ def draw_world(
     scores = correlated_scores(rng, offsets[chunks.last], p.tokens_duration_correlation)
     totals = by_rank(scores, np.rint(p.total_tokens.draw(rng, queries)).astype(np.int64))
     around = p.template_tokens + rng.permutation(np.rint(p.query_tokens.draw(rng, queries)).astype(np.int64))
-    width = p.documents_per_pool
-    weights = np.exp(p.size_skew * rng.standard_normal(queries * width))
-    pools = split(totals - around, np.full(queries, width), weights).reshape(queries, width)
-    kept = rng.permutation(strata(rng, len(gaps))) ** ((1 - p.kept_front_mean) / p.kept_front_mean)
-    kept = np.insert(kept, chunks.first - np.arange(queries), 0)
-
-    prompt, common = np.zeros((2, len(chunks.query)), dtype=np.int64)
-    prompt[chunks.last] = around + pools.sum(axis=1)
-    for step in range(1, int(counts.max())):
-        active = np.flatnonzero(counts > step)
-        later = chunks.last[active] - step + 1
-        front = np.arange(width) < np.floor(width * kept[later])[:, np.newaxis]
-        common[later] = p.template_tokens + np.where(front, pools[active], 0).sum(axis=1)
-        room = int(p.total_tokens.maximum) - around[active]
-        pools[active] = _earlier(rng, pools[active], front, totals[active] / width, room, p)
-        prompt[later - 1] = around[active] + pools[active].sum(axis=1)
+    prompt, common = _prompts(rng, chunks, totals, around, p)
     return {
         "query_id": chunks.query,
         "chunk_index": chunks.index,
@@ -80,6 +66,41 @@ def draw_world(
     }
 
 
+def _prompts(
+    rng: np.random.Generator, chunks: Chunks, totals: np.ndarray, around: np.ndarray, p: AnnsParameters
+) -> tuple[np.ndarray, np.ndarray]:
+    """Prompt and common prefix tokens of every chunk.
+
+    totals: final prompt tokens of each query; around: of these, template, end template and query.
+    """
+    queries, width, places = len(totals), p.documents_per_pool, np.arange(p.documents_per_pool)
+    weights = np.exp(p.size_skew * rng.standard_normal(queries * width))
+    pools = split(totals - around, np.full(queries, width), weights).reshape(queries, width)
+    grown = chunks.index / np.maximum(chunks.counts - 1, 1)[chunks.query]
+    documents = np.rint(width * (p.first_pool_share + (1 - p.first_pool_share) * grown))
+    kept = strata(rng, len(grown) - queries) ** ((1 - p.kept_front_mean) / p.kept_front_mean)
+    kept = np.insert(rng.permutation(kept), chunks.first - np.arange(queries), 0)
+
+    prompt, common = np.zeros((2, len(chunks.query)), dtype=np.int64)
+    prompt[chunks.last] = around + pools.sum(axis=1)
+    for step in range(1, int(chunks.counts.max())):
+        active = np.flatnonzero(chunks.counts > step)
+        later = chunks.last[active] - step + 1
+        before = np.maximum(documents[later - 1], 1)
+        front = places < np.floor(before * kept[later])[:, np.newaxis]
+        common[later] = p.template_tokens + np.where(front, pools[active], 0).sum(axis=1)
+        pools[active] = _earlier(
+            rng,
+            np.where(places < before[:, np.newaxis], pools[active], 0),
+            front,
+            totals[active] / width,
+            int(p.total_tokens.maximum) - around[active],
+            p,
+        )
+        prompt[later - 1] = around[active] + pools[active].sum(axis=1)
+    return prompt, common
+
+
 def _earlier(
     rng: np.random.Generator,
     pools: np.ndarray,
@@ -88,13 +109,13 @@ def _earlier(
     room_tokens: np.ndarray,
     p: AnnsParameters,
 ) -> np.ndarray:
-    """Document sizes of the pools that came before `pools` (both: queries x documents).
+    """Document sizes of the pools that came before `pools` (both: queries x places, 0 = no document).
 
     The documents in `front` were there already. The first one behind them was not, so the common
     prefix ends there; each further one was, with probability `pool_overlap`. The documents in their
     places had sizes of their own around `mean_tokens`, shrunk where the prompt would outgrow its room.
     """
-    replaced = ~front & (rng.random(pools.shape) >= p.pool_overlap)
+    replaced = ~front & (pools > 0) & (rng.random(pools.shape) >= p.pool_overlap)
     replaced[np.arange(len(pools)), front.sum(axis=1)] = True
     fresh = np.exp(p.size_skew * rng.standard_normal(pools.shape) - p.size_skew**2 / 2)
     fresh = np.where(replaced, np.maximum(np.rint(fresh * mean_tokens[:, np.newaxis]), 1), 0)
