@@ -14,6 +14,6 @@ with script(snakemake.log[0]):
         worlds=snakemake.params.worlds,
         queries=snakemake.params.queries,
         out=Path(snakemake.output.chunks),
-        processes=snakemake.threads,
+        threads=snakemake.threads,
     )
     write_json(snakemake.output.traces, counts)

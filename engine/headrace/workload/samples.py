@@ -23,7 +23,7 @@ EMPTY_PAGE_QUERY, QUERY_WITHOUT_CONTENT = 5, 17
 def write_samples(folder: Path, seed: int = 2604) -> None:
     """Write `folder`/crawler_sample and `folder`/anns_sample, 24 queries each, about 1 MB of text.
 
-    Crawler query 17 has no content column, and one page of query 5 is empty, as in the published data.
+    Crawler query 17 has no content column, as some published ones, and one page of query 5 is empty.
     Structure and times resemble the published ones; for studies use the generators.
     """
     _write_crawler(Path(folder) / "crawler_sample", generator(seed, 0, "crawler sample"))

@@ -28,15 +28,15 @@ def read_traces(
     worlds: int,
     out: Path,
     progress: bool = True,
-    processes: int = 2,
+    threads: int = 2,
     queries: int | None = None,
 ) -> dict:
     """Tokenise the traces in `folder` and write their chunk table, the same in every world, to `out`.
 
     name: crawler | anns. tokeniser: see `load_tokeniser`. queries: read only the first so many traces,
-    by id. Queries are numbered from 0 in the order of their ids; one that is skipped keeps its number (and
-    its arrival), as in the published replay. processes: how many texts are tokenised at a
-    time, in threads (the tokenisers leave Python's lock while they work).
+    by id. Queries are numbered from 0 in the order of their ids; one that is skipped keeps its number,
+    and so its arrival: as many arrivals were published as there are traces. threads: how many texts are
+    tokenised at a time (tokenisers leave Python's lock while they work).
 
     Every piece of a prompt is tokenised by itself: opening, page or document (each with a line feed
     after it), closing with the query. So an append never changes earlier tokens, and pools with the
@@ -44,18 +44,18 @@ def read_traces(
     two token sequences. One token is sampled per query, as in the published replay.
 
     Returns counts: workload, traces, queries (read), chunks, empty_pages, skipped (names of crawler
-    traces without content, which are left out) and the tokeniser. Raises HeadraceError for anything wrong in
-    the traces, before anything is written.
+    traces without content, which are left out) and the tokeniser. Raises HeadraceError for anything
+    wrong in the traces, before anything is written.
     """
     readers = {"crawler": _read_crawler, "anns": _read_anns}
     if name not in readers:
         raise HeadraceError("workload", f"unknown workload {name!r}", nearest(name, readers))
-    if worlds < 1 or processes < 1 or (queries is not None and queries < 1):
+    if worlds < 1 or threads < 1 or (queries is not None and queries < 1):
         raise HeadraceError(
-            f"workload {name}", "worlds, processes or queries below 1", "ask for at least one of each"
+            f"workload {name}", "worlds, threads or queries below 1", "ask for at least one of each"
         )
     tokens = load_tokeniser(tokeniser)
-    work = functools.partial(_ordered, threads=processes, title=f"tokenise {name}", shown=progress)
+    work = functools.partial(_ordered, threads=threads, title=f"tokenise {name}", shown=progress)
     prompts, counts = readers[name](Path(folder), queries, tokens, work)
     rows = [(number, *row) for number, prompt in enumerate(prompts) for row in prompt or ()]
     columns = (

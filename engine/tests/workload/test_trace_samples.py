@@ -35,9 +35,9 @@ def test_the_samples_are_read(repository, tmp_path, name, skipped, capfd):
 @pytest.mark.parametrize("name", ["crawler", "anns"])
 def test_the_number_of_threads_changes_nothing(repository, word_tokeniser, tmp_path, name, capfd):
     folder, written = repository / "data" / "traces" / f"{name}_sample", []
-    for processes in (1, 3):
-        path = tmp_path / f"{processes}.parquet"
-        read_traces(name, folder, word_tokeniser, 1, path, progress=False, processes=processes)
+    for threads in (1, 3):
+        path = tmp_path / f"{threads}.parquet"
+        read_traces(name, folder, word_tokeniser, 1, path, progress=False, threads=threads)
         written.append(path.read_bytes())
     assert written[0] == written[1]
     assert "tokenise" not in capfd.readouterr().err
