@@ -17,6 +17,11 @@ def test_is_read_as_published(anns_folder):
     assert read_corpus(folder, [trace]) == {1: "one two three", 2: "four five", 3: "six"}
 
 
+def test_windows_follow_one_another_whatever_lies_between_them(anns_folder):
+    rows = [("100", "2000100", "(1,)"), ("1000100", "2000100", "(2,)"), ("9000000", "9500000", "(3,)")]
+    assert read_anns_traces(anns_folder(rows))[0].offsets_s == [2.0, 3.0, 3.5]
+
+
 def test_tokens_by_hand(anns_folder, word_tokeniser, tmp_path):
     """Documents of 3, 2 and 1 words; the closing, Question: What is a weir? Answer:, has 9."""
     out = tmp_path / "chunks.parquet"

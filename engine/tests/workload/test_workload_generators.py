@@ -82,6 +82,8 @@ def test_crawler_appends(generated):
     assert (table["mode"] == "append").all()
     opening = table.filter((pl.col("chunk_index") == 0) & ~pl.col("final"))["prompt_tokens"]
     assert opening.unique().to_list() == [27]
+    alone = table.filter((pl.col("chunk_index") == 0) & pl.col("final"))["prompt_tokens"]
+    assert len(alone) > 0 and alone.is_between(27 + 12, 27 + 60).all()
 
 
 def test_many_anns_queries_can_lose_10k_tokens(generated):
@@ -111,6 +113,19 @@ def test_pools_of_constant_length_keep_as_much_as_told(parameters, tmp_path):
     later = read_table(path).filter(pl.col("chunk_index") > 0)
     # The first of 10 documents changes when U ** (0.55 / 0.45) < 0.1, U uniform.
     assert (later["common_prefix_tokens"] == 27).mean() == pytest.approx(0.152, abs=0.002)
+
+
+def test_a_pool_differs_behind_the_common_prefix(parameters, tmp_path):
+    path = tmp_path / "anns.parquet"
+    shape = {"first_pool_share": 1, "pool_overlap": 1}
+    generate("anns", parameters("anns") | shape, 1, SEED, 500, path, progress=False)
+    later = (
+        read_table(path)
+        .with_columns(previous=pl.col("prompt_tokens").shift())
+        .filter(pl.col("chunk_index") > 0)
+    )
+    # All documents stay but the first one behind the prefix, which rarely has a successor of its size.
+    assert (later["previous"] != later["prompt_tokens"]).mean() > 0.99
 
 
 def test_pools_grow_as_told(parameters, tmp_path):
