@@ -36,12 +36,16 @@ def draw_counts(
     """n counts in random order, drawn by stratified quantiles, then moved by 1 at random places until
     they add up to `mean` * n.
 
-    Raises HeadraceError when no counts between the quantiles' bounds can have that mean.
+    Raises HeadraceError when the quantiles' bounds are no whole numbers, or the mean lies outside them.
     """
-    if not quantiles.minimum <= mean <= quantiles.maximum:
+    low, high = int(quantiles.minimum), int(quantiles.maximum)
+    if (low, high) != (quantiles.minimum, quantiles.maximum):
+        raise HeadraceError(
+            place, f"counts from {quantiles.minimum} to {quantiles.maximum}", "give whole numbers as bounds"
+        )
+    if not low <= mean <= high:
         raise HeadraceError(place, f"mean {mean} lies outside min and max", "correct the mean or the bounds")
     counts = rng.permutation(np.rint(quantiles.draw(rng, n)).astype(np.int64))
-    low, high = int(np.ceil(quantiles.minimum)), int(quantiles.maximum)
     total = min(max(round(mean * n), low * n), high * n)
     while missing := total - int(counts.sum()):
         step = 1 if missing > 0 else -1

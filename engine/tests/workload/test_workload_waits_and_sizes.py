@@ -48,6 +48,12 @@ def test_refuses_a_mean_outside_the_bounds(refused):
         draw_counts(np.random.default_rng(0), quantiles, 18, 10, "counts")
 
 
+def test_refuses_counts_between_fractions(refused):
+    quantiles = QuantileFunction.parse({"min": 1.2, "p50": 1.5, "max": 1.8}, "counts")
+    with refused("counts from 1.2 to 1.8", "whole numbers"):
+        draw_counts(np.random.default_rng(0), quantiles, 1.5, 10, "counts")
+
+
 def test_split_by_hand():
     parts = split(np.array([10, 7, 3]), np.array([2, 0, 3]), np.array([3.0, 1.0, 1.0, 1.0, 1.0]))
     # 8 spare tokens in shares of 3/4 and 1/4 over one each; nothing; nothing to spare.
