@@ -69,4 +69,5 @@ def score(scorecard: Path) -> None:
 
     from headrace.scorecard import print_summary
 
-    print_summary(scorecard, Console())
+    console = Console()
+    print_summary(scorecard, console if console.is_terminal else Console(width=100))

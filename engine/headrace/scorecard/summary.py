@@ -79,7 +79,12 @@ def print_summary(scorecard: Path, console: Console) -> None:
     """
     table, provenance = read(scorecard), _provenance(scorecard.parent / "cells")
     console.print(f"[bold]Scorecard[/bold] {scorecard}", highlight=False)
-    console.print(f"Reproduced numbers are {provenance}. Errors are relative to the published number.\n")
+    console.print(
+        f"Reproduced numbers are {provenance}. Errors are relative to the published number; null is the"
+        " error of a baseline without a simulator; inside counts published numbers in our 95% prediction"
+        " interval.\n",
+        highlight=False,
+    )
     groups = summarise(table)
     for role, title in ROLES.items():
         of_role = groups.filter(role=role)
@@ -107,24 +112,23 @@ def _provenance(cells: Path) -> str:
 
 def _errors(groups: pl.DataFrame, judged: bool, beside_null: bool) -> Table:
     table = _table(("workload", "artifact", "quantity"))
-    null = ("null median", "null P90", "null rows") if beside_null else ()
-    for heading in ("rows", "median", "P90", *null, *(("inside 95% PI",) if judged else ())):
-        table.add_column(heading, justify="right")
+    null = ("null", "null P90") if beside_null else ()
+    for heading in ("rows", "median", "P90", *null, *(("inside",) if judged else ())):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in groups.iter_rows(named=True):
         fields = [row["workload"], row["artifact"], row["family"], str(row["rows"])]
         fields += [_percent(row["median"]), _percent(row["p90"])]
         if beside_null:
-            fields += [_percent(row["null_median"]), _percent(row["null_p90"]), str(row["null_rows"] or "-")]
+            fields += [_percent(row["null_median"]), _percent(row["null_p90"])]
         if judged:
-            share = _percent(row["inside"] / row["judged"]) if row["judged"] else "-"
-            fields.append(f"{share} of {row['judged']}")
+            fields.append(_percent(row["inside"] / row["judged"]) if row["judged"] else "-")
         table.add_row(*fields)
     return table
 
 
 def _rows(rows: pl.DataFrame) -> Table:
     table = _table(("cell", "quantity"))
-    for heading in ("published", "reproduced", "95% PI", "error", "null"):
+    for heading in ("published", "ours", "95% PI", "error", "null"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows.iter_rows(named=True):
         policy = row["policy"] if row["stream"] else f"{row['policy']} non-streaming"
@@ -141,9 +145,9 @@ def _rows(rows: pl.DataFrame) -> Table:
 
 
 def _table(texts: tuple[str, ...]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in texts:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading)
     return table
 
 

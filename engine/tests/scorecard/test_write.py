@@ -118,7 +118,7 @@ def test_the_summary_says_where_numbers_come_from_and_keeps_roles_apart(scorecar
     assert "simulated, with performance models h.silicon" in text
     order = [text.index(title) for title in ("Seen", "Calibrated", "Input", "Worst seen rows, crawler")]
     assert order == sorted(order)
-    assert "TTFT P50 P95 P99" in text and "inside 95% PI" in text and "null median" in text
+    assert "TTFT P50 P95 P99" in text and all(word in text for word in ("median", "null P90", "inside"))
     assert "published, not reproduced" in text and "held out" in text
 
 
