@@ -15,6 +15,10 @@ class HeadraceError(Exception):
         self.place, self.problem, self.remedy = str(place), problem, remedy
         super().__init__(" ".join(f"{place}: {problem}; {remedy}".split()))
 
+    def __reduce__(self):
+        """Survives the way from one process to another."""
+        return type(self), (self.place, self.problem, self.remedy)
+
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A remedy for a mistyped name: the nearest known one, or all of them."""

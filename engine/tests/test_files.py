@@ -1,4 +1,5 @@
 import os
+import pickle
 import resource
 import signal
 from pathlib import Path
@@ -94,3 +95,9 @@ def test_nan_is_never_written(tmp_path):
 def test_the_remedy_names_the_nearest_known_name_or_all():
     assert nearest("worlds_", ["worlds", "queries"]) == "did you mean 'worlds'?"
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
+
+
+def test_an_error_survives_the_way_between_processes():
+    error = HeadraceError(Path("a.csv"), "no column x", "add it")
+    copy = pickle.loads(pickle.dumps(error))
+    assert str(copy) == str(error) == "a.csv: no column x; add it"

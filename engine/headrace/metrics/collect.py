@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import track
 
 from headrace.errors import HeadraceError
-from headrace.files import atomic
+from headrace.files import write_parquet
 from headrace.metrics.axes import TYPES, axes_of
 from headrace.metrics.cell import SCHEMA, cell_metrics
 from headrace.metrics.requests import read_requests, requests_file
@@ -28,8 +28,7 @@ def collect(cells: Iterable[Path], out: Path, progress: bool = False) -> None:
     steps = track(files, "metrics", console=Console(stderr=True), disable=not progress, transient=True)
     tables = [cell_metrics(read_requests(file), axes[file]) for file in steps]
     whole = pl.concat(tables).sort([*TYPES, "world", "quantity"])
-    with atomic(out) as temporary:
-        whole.write_parquet(temporary, compression="zstd")
+    write_parquet(out, whole)
 
 
 def read_metrics(path: Path) -> pl.DataFrame:
