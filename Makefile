@@ -36,7 +36,7 @@ smoke: $(READY) ## every rule of the study once, small, in results/smoke
 	@echo "every rule ran: results/smoke/stream2llm (the numbers of a smoke run mean nothing)"
 
 test: $(READY) ## all tests
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY) ## ruff, snakefmt, snakemake --lint
 	@$(BIN)/ruff check engine workflow

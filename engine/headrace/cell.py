@@ -13,7 +13,7 @@ import polars as pl
 
 import headrace
 from headrace.errors import HeadraceError
-from headrace.files import read_json, write_json, write_parquet
+from headrace.files import read_json, read_yaml, write_json, write_parquet
 from headrace.perf import Overheads, PerfModel
 from headrace.replay import Replay, first_worlds
 from headrace.request import Request
@@ -99,12 +99,7 @@ SPEC = (*AXES, "model", "tensor_parallel", "worlds", "delay_scope", "engine", "o
 
 def read_spec(path: Path) -> dict:
     """Read a cell's spec from a JSON or YAML file. Raises HeadraceError when a key of it is missing."""
-    if path.suffix == ".json":
-        spec = read_json(path)
-    else:
-        from headrace import config
-
-        spec = config.read(path)
+    spec = read_json(path) if path.suffix == ".json" else read_yaml(path)
     if not isinstance(spec, dict):
         raise HeadraceError(path, "is not a mapping", f"give the keys {', '.join(SPEC)}")
     for key in SPEC:

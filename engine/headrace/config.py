@@ -6,17 +6,24 @@ from pathlib import Path
 import yaml
 
 from headrace.errors import HeadraceError
+from headrace.files import read_yaml
 from headrace.validation import Keys, Source, check
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 
 
-def load(config: dict, files: Iterable[str | Path] = (), schema: Path = SCHEMA) -> dict:
+def load(
+    config: dict,
+    files: Iterable[str | Path] = (),
+    command_line: dict | None = None,
+    schema: Path = SCHEMA,
+) -> dict:
     """The whole configuration: what the keys under `files:` name, with `config` on top, checked.
 
     `config` is what was merged from the YAML files `files` (later ones go on top of earlier ones)
-    and the command line; `files` is only used to say where a wrong key stands. A file under the key
-    `files.studies.stream2llm` is read into `studies.stream2llm`.
+    and the command line; `files` is only used to say where a wrong key stands. `command_line` is what
+    --config gave: Snakemake leaves all scalars in its mappings as text, here they get their types. A
+    file under the key `files.studies.stream2llm` is read into `studies.stream2llm`.
 
     Raises ConfigError with one line per problem: file, key, what is wrong, what would be right.
     """
@@ -28,24 +35,15 @@ def load(config: dict, files: Iterable[str | Path] = (), schema: Path = SCHEMA) 
             merge(whole, _at(keys, content))
             sources.append((file, keys, content))
     merge(whole, config)
+    merge(whole, _typed(command_line or {}))
     sources += [(str(file), (), read(file)) for file in files]
     check(whole, read(schema), sources)
     return whole
 
 
 def read(path: str | Path) -> dict:
-    """One YAML file. Raises HeadraceError when it is missing, unreadable, not YAML or not a mapping."""
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise HeadraceError(path, "no such file", "check the path under files: in the config") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise HeadraceError(path, f"can't be read ({error})", "check the file and its permissions") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}: line {mark.line + 1}" if mark else path
-        problem = getattr(error, "problem", None) or "can't be parsed"
-        raise HeadraceError(place, f"not valid YAML ({problem})", "correct the line") from None
+    """One YAML file of keys. Raises HeadraceError as `read_yaml` does, and when it is not a mapping."""
+    content = read_yaml(path)
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -82,6 +80,23 @@ def _at(keys: Keys, content: dict) -> dict:
     for key in reversed(keys):
         content = {key: content}
     return content
+
+
+def _typed(value: object) -> object:
+    """The same tree with every text that YAML reads as a number, truth or null turned into it."""
+    if isinstance(value, dict):
+        return {key: _typed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [*map(_typed, value)]
+    return _scalar(value) if isinstance(value, str) else value
+
+
+def _scalar(text: str) -> str | int | float | bool | None:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return value if value is None or isinstance(value, int | float) else text
 
 
 def _copy(value: object) -> object:

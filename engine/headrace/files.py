@@ -74,6 +74,23 @@ def read_json(path: str | Path) -> object:
         ) from error
 
 
+def read_yaml(path: str | Path) -> object:
+    """Parse a YAML file. Raises HeadraceError when it is missing, unreadable or not YAML."""
+    import yaml
+
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HeadraceError(path, "no such file", "check the path in the config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise HeadraceError(path, f"can't be read ({error})", "check the file and its permissions") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}: line {mark.line + 1}" if mark else path
+        problem = getattr(error, "problem", None) or "it can't be parsed"
+        raise HeadraceError(place, f"not valid YAML ({problem})", "correct the line") from error
+
+
 def sha256(value: object) -> str:
     """Hash of a JSON-able value, independent of key order and layout."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -17,7 +17,9 @@ prepare_jobs()
 try:
     config.update(
         headrace.config.load(
-            config, ["config/config.yaml", *workflow.overwrite_configfiles]
+            config,
+            ["config/config.yaml", *workflow.overwrite_configfiles],
+            workflow.config_settings.config,
         )
     )
 except HeadraceError as error:

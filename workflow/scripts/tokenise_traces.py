@@ -1,5 +1,6 @@
 """Read traces in a published format and count the tokens of every chunk."""
 
+import sys
 from pathlib import Path
 
 from headrace.files import write_json
@@ -14,6 +15,7 @@ with script(snakemake.log[0]):
         worlds=snakemake.params.worlds,
         queries=snakemake.params.queries,
         out=Path(snakemake.output.chunks),
+        progress=sys.stderr.isatty(),
         threads=snakemake.threads,
     )
     write_json(snakemake.output.traces, counts)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from headrace.errors import HeadraceError, nearest
+from headrace.files import read_yaml
 from headrace.perf.architecture import Model
 from headrace.perf.overheads import Overheads
 from headrace.perf.records import above, at_least, read_record
@@ -124,7 +125,7 @@ def pick(entries: Mapping[str, Entry], name: str, path: str | Path) -> Entry:
 
 
 def _entries(path: str | Path, kind: type[Entry]) -> dict[str, Entry]:
-    mapping = _read_yaml(path)
+    mapping = read_yaml(path)
     if not isinstance(mapping, Mapping) or not mapping:
         raise HeadraceError(path, "a mapping of names is needed", "name: {...}, one entry or more")
     entries = {}
@@ -135,20 +136,3 @@ def _entries(path: str | Path, kind: type[Entry]) -> dict[str, Entry]:
         entries[name] = read_record(kind, keys, place)
         entries[name].check(place)
     return entries
-
-
-def _read_yaml(path: str | Path) -> object:
-    import yaml
-
-    try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise HeadraceError(path, "no such file", "check the path in the config") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise HeadraceError(path, f"can't be read ({error})", "check the file and its permissions") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}: line {mark.line + 1}" if mark else path
-        raise HeadraceError(
-            place, f"not valid YAML ({getattr(error, 'problem', error)})", "fix it"
-        ) from error

@@ -1,13 +1,19 @@
 """The configuration: merging, and one line for everything that is wrong with it."""
 
 import copy
+import dataclasses
 
 import pytest
 import yaml
 
 from headrace.config import load, merge, read, read_all
 from headrace.errors import HeadraceError
+from headrace.perf.architecture import Model
+from headrace.perf.hardware import Hardware, RooflineSource, SiliconSource
+from headrace.perf.overheads import Overheads
 from headrace.validation import ConfigError
+from headrace.workload.synthetic_anns import AnnsParameters
+from headrace.workload.synthetic_crawler import CrawlerParameters
 
 CONFIG = "config/config.yaml"
 
@@ -183,7 +189,7 @@ def test_hardware_of_another_model_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (None, "bad.yaml: no such file; check the path under files: in the config"),
+        (None, "bad.yaml: no such file; check the path in the config"),
         (
             "a: [1",
             "bad.yaml: line 1: not valid YAML (expected ',' or ']', but got '<stream end>');"
@@ -199,6 +205,34 @@ def test_a_bad_file_is_one_line(content, line, tmp_path):
     with pytest.raises(HeadraceError) as error:
         read(file)
     assert str(error.value).replace(f"{tmp_path}/", "") == line
+
+
+def test_mappings_from_the_command_line_get_their_types(tmp_path):
+    typed = {"hardware": {"h200-tp2": {"kv_blocks": "9000", "calibrated": "true"}}, "results": "out/2"}
+    config = read(CONFIG)
+    merge(config, typed)  # as Snakemake does
+    whole = load(config, [CONFIG], typed)
+    assert whole["hardware"]["h200-tp2"]["kv_blocks"] == 9000
+    assert whole["hardware"]["h200-tp2"]["calibrated"] is True
+    assert whole["results"] == "out/2"
+
+
+@pytest.mark.parametrize(
+    ("definition", "kind"),
+    [
+        ("crawler", CrawlerParameters),
+        ("anns", AnnsParameters),
+        ("hardware", Hardware),
+        ("model", Model),
+        ("silicon", SiliconSource),
+        ("roofline", RooflineSource),
+        ("overheads", Overheads),
+    ],
+)
+def test_the_schema_knows_the_keys_of_the_package(definition, kind):
+    definitions = read("workflow/schemas/config.schema.yaml")["$defs"]
+    rule = (definitions | definitions["hardware"]["properties"])[definition]
+    assert set(rule["properties"]) == {field.name for field in dataclasses.fields(kind)}
 
 
 def test_every_key_of_the_schema_is_described():

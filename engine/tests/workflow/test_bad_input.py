@@ -1,0 +1,77 @@
+"""Bad input through Snakemake: one line, an exit code, nothing written."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+FOLDERS = ("config", "data", "engine/headrace", "envs", "workflow")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory, repository):
+    folder = tmp_path_factory.mktemp("headrace")
+    for name in FOLDERS:
+        shutil.copytree(repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def snakemake(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
+        cwd=folder,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            "workloads: {anns: {wrolds: 3}}\nbackend: vllm\n",
+            "own.yaml: key backend: is 'vllm' (string); known: sim\n"
+            "own.yaml: key workloads.anns.wrolds: unknown key; did you mean 'worlds'?\n",
+        ),
+        (
+            "studies: {stream2llm: {grid: {main: {hardware: [h20-tp2]}}}}\n",
+            "own.yaml: key studies.stream2llm.grid.main.hardware[0]: unknown hardware 'h20-tp2';"
+            " did you mean 'h200-tp2'?\n",
+        ),
+        (
+            "workloads: {crawler: {source: published}}\npublished: {folders: {crawler: traces}}\n",
+            "config/config.yaml: key published.revision: is not set, but workloads.crawler.source"
+            " is published; name the commit of rbachkaniwala3/stream2llm-data to download\n",
+        ),
+    ],
+)
+def test_a_bad_configuration_ends_before_anything_runs(changes, line, copy):
+    (copy / "own.yaml").write_text(changes)
+    done = snakemake(copy, "--dry-run", "--configfile", "own.yaml")
+    assert done.returncode == 1
+    assert done.stderr.replace(f"{copy}/", "").endswith(line)
+    told = [text for text in done.stderr.splitlines() if ": key " in text]
+    assert len(told) == line.count("\n")
+    assert "Traceback" not in done.stderr
+    assert not (copy / "results").exists()
+
+
+def test_bad_traces_end_the_job_in_one_line(copy):
+    traces = copy / "traces"
+    shutil.copytree(copy / "data/traces/crawler_sample", traces, dirs_exist_ok=True)
+    (traces / "query_3.csv").write_text("type,query,startTime,content\ntavily_search,q,0.0,\n")
+    (copy / "own.yaml").write_text(
+        "workloads: {crawler: {source: traces}}\ntokeniser: {kind: tekken, name: null}\nresults: out\n"
+    )
+    target = "out/stream2llm/workloads/crawler.parquet"
+    done = snakemake(copy, target, "--quiet", "all", "--configfile", "own.yaml")
+    assert done.returncode == 1
+    log = (copy / "out/logs/stream2llm/tokenise_traces/crawler.log").read_text()
+    line = "traces/query_3.csv: column 'endTime' is missing; columns: type, query, startTime, endTime\n"
+    assert log == line
+    assert line in done.stderr
+    assert not list((copy / "out/stream2llm").rglob("*.*"))

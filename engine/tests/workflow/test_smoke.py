@@ -1,0 +1,168 @@
+"""The whole workflow on the smoke configuration, in a copy of the repository."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+SMOKE = ("--configfile", "config/smoke.yaml")
+FOLDERS = ("config", "data", "engine/headrace", "envs", "profiles", "workflow")
+RESULTS = Path("results/smoke/stream2llm")
+CELLS = 20
+FIGURES = {"stream2llm_fig5", "stream2llm_fig6"}
+
+
+def snakemake(folder, *arguments):
+    """Run Snakemake in `folder`, with the sources there; returns the finished process, its output in one."""
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+        cwd=folder,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def planned(folder):
+    """Rules that a dry run would run, with how often, and its whole output."""
+    done = snakemake(folder, "--dry-run", *SMOKE)
+    assert done.returncode == 0, done.stdout
+    return Counter(re.findall(r"^(?:local)?rule (\w+):", done.stdout, re.M)), done.stdout
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory, repository):
+    """A copy of the repository in which the smoke configuration has run."""
+    folder = tmp_path_factory.mktemp("headrace")
+    for name in FOLDERS:
+        shutil.copytree(repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    done = snakemake(folder, "--profile", "profiles/local", *SMOKE)
+    assert done.returncode == 0, done.stdout
+    assert len(done.stdout.splitlines()) < 60, "the terminal is not quiet"
+    return folder
+
+
+@pytest.fixture
+def edit(copy):
+    """Append a comment to a source file of the copy, until the test ends."""
+    originals = {}
+
+    def append(name):
+        file = copy / name
+        originals[file] = file.read_text()
+        file.write_text(originals[file] + "\n# edited\n")
+
+    yield append
+    for file, text in originals.items():
+        file.write_text(text)
+
+
+def test_every_cell_has_its_tables(copy):
+    folders = [path.parent for path in (copy / RESULTS).glob("cells/**/requests.parquet")]
+    assert len(folders) == CELLS
+    for folder in folders:
+        assert {path.name for path in folder.iterdir()} == {"requests.parquet", "cell.json", "run.json"}
+        cell = json.loads((folder / "cell.json").read_text())
+        assert cell["spec"]["policy"] == folder.parents[1].name.removeprefix("policy=")
+        assert len(cell["worlds"]) == 3
+        requests = pl.read_parquet(folder / "requests.parquet")
+        queries = {"crawler": 23, "anns": 40}[cell["spec"]["workload"]]
+        assert requests.group_by("world").len()["len"].to_list() == [queries] * 3
+        assert (requests["ttft_s"] > 0).all()
+
+
+def test_memory_pressure_preempts(copy):
+    pressure = pl.concat(map(pl.read_parquet, (copy / RESULTS).glob("cells/**/delay=30/**/requests.parquet")))
+    assert pressure["preemptions_recompute"].sum() > 0
+    assert pressure["preemptions_swap"].sum() > 0
+
+
+def test_skipped_traces_are_counted(copy):
+    counts = json.loads((copy / RESULTS / "workloads/crawler.traces.json").read_text())
+    assert (counts["traces"], counts["queries"], len(counts["skipped"])) == (24, 23, 1)
+
+
+def test_scorecard_and_figures_are_there(copy):
+    card = pl.read_csv(copy / RESULTS / "scorecard.csv", infer_schema_length=None)
+    assert {"crawler", "anns"} <= set(card["workload"])
+    for name in ("fig5", "fig6"):
+        for kind in ("svg", "pdf", "png"):
+            assert (copy / RESULTS / f"figures/{name}.{kind}").stat().st_size > 1000
+
+
+def test_every_job_has_its_log(copy):
+    logs = list((copy / "results/smoke/logs").rglob("*.log"))
+    assert len(logs) == CELLS + 8
+    assert not list((copy / RESULTS).rglob(".*")), "temporary files are left"
+
+
+def test_a_second_run_does_nothing(copy):
+    done = snakemake(copy, "--profile", "profiles/local", *SMOKE)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout
+
+
+def test_an_edit_to_a_figure_draws_that_figure_only(copy, edit):
+    edit("engine/headrace/plots/fig6.py")
+    rules, _ = planned(copy)
+    assert rules == {"stream2llm_fig6": 1, "all": 1}
+
+
+def test_an_edit_to_the_style_of_figures_draws_figures_only(copy, edit):
+    edit("engine/headrace/plots/style.py")
+    rules, _ = planned(copy)
+    assert set(rules) == FIGURES | {"all"}
+
+
+def test_an_edit_to_a_policy_serves_its_cells_only(copy, edit):
+    edit("engine/headrace/scheduling/lcas.py")
+    rules, output = planned(copy)
+    assert set(rules) == FIGURES | {"run_cell", "metrics", "scorecard", "all"}
+    assert rules["run_cell"] == CELLS // 5
+    assert set(re.findall(r"^    wildcards: .*policy=(\w+),", output, re.M)) == {"lcas"}
+
+
+def test_an_edit_to_the_engine_serves_all_cells(copy, edit):
+    edit("engine/headrace/sim/simulator.py")
+    rules, _ = planned(copy)
+    assert rules["run_cell"] == CELLS
+    assert "generate_workload" not in rules
+
+
+def test_an_edit_to_a_generator_serves_its_workload_only(copy, edit):
+    edit("engine/headrace/workload/synthetic_anns.py")
+    rules, output = planned(copy)
+    assert rules["generate_workload"] == 1
+    assert "tokenise_traces" not in rules
+    assert set(re.findall(r"^    wildcards: .*hardware=.*workload=(\w+),", output, re.M)) == {"anns"}
+
+
+def test_a_changed_parameter_serves_what_it_decides(copy):
+    done = snakemake(copy, "--dry-run", *SMOKE, "--config", 'hardware={"h200-tp2": {"kv_blocks": 7900}}')
+    rules = Counter(re.findall(r"^(?:local)?rule (\w+):", done.stdout, re.M))
+    assert rules["run_cell"] == CELLS
+    assert "generate_workload" not in rules
+
+
+def test_two_runs_write_the_same_bytes(copy):
+    done = snakemake(copy, *SMOKE, "--quiet", "all", "--config", "results=results/again")
+    assert done.returncode == 0, done.stdout
+    kinds = {".parquet", ".csv", ".svg", ".json"}
+    first, again = copy / "results/smoke", copy / "results/again"
+    files = [
+        file.relative_to(first)
+        for file in sorted((first / "stream2llm").rglob("*"))
+        if file.suffix in kinds and file.name != "run.json"
+    ]
+    assert len(files) == 2 * CELLS + 9
+    different = [str(file) for file in files if (first / file).read_bytes() != (again / file).read_bytes()]
+    assert different == []
