@@ -20,7 +20,7 @@ from rich.table import Table
 
 from headrace.scheduling import POLICIES
 
-RELEASE = "aisimulate==0.13.0"
+RELEASE = "aisimulate==0.13.0.dev202610270000000085"
 CONFIG = """
 traffic:
   source: {{type: synthetic, input_tokens: {prompt_tokens}, output_tokens: 1}}
@@ -96,7 +96,7 @@ def main(rounds: int = 5) -> None:
     for name, times in walls.items():
         seconds = median(times)
         table.add_row(
-            f"{RELEASE}, fcfs" if name == "aisimulate" else f"headrace, {name}",
+            "aisimulate, fcfs" if name == "aisimulate" else f"headrace, {name}",
             f"{seconds:.3f}",
             f"{workload.requests / seconds:,.0f}",
             f"{result.steps / seconds:,.0f}",

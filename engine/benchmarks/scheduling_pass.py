@@ -117,15 +117,15 @@ def published_shape(policy: str, queued: int, passes: int, seed: int = 0) -> lis
         running = list(queue.scheduler.resident)
         waiting = [request for request in queue.live if request not in queue.scheduler.resident]
         start = perf_counter_ns()
-        _published_pass(by_id, waiting, running, key)
+        _published_pass(by_id, waiting, running, key, policy != "mcps")
         times.append((perf_counter_ns() - start) / 1e3)
     return times
 
 
-def _published_pass(by_id, waiting, running, key) -> tuple[list, list]:
+def _published_pass(by_id, waiting, running, key, tiers: bool) -> tuple[list, list]:
     requests = waiting + running
-    full = [r.id for r in requests if r.closed]
-    partial = [r.id for r in requests if not r.closed]
+    full = [r.id for r in requests if r.closed or not tiers]
+    partial = [r.id for r in requests if tiers and not r.closed]
     full.sort(key=lambda id: key(by_id[id]))
     partial.sort(key=lambda id: key(by_id[id]) if by_id[id].prompt > by_id[id].computed else (2, 0, 0, 0))
     budget, pool, selected, left = LIMITS.token_budget, LIMITS.blocks, [], []
