@@ -6,6 +6,7 @@ the modules whose functions it calls, and carries their digest as a parameter.
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -15,21 +16,23 @@ SOURCES = Path(__file__).parent.parent
 PACKAGE = Path(__file__).parent.name
 
 
-def digest(*modules: str) -> str:
+def digest(*modules: str, skip: Iterable[str] = ()) -> str:
     """SHA-256 over the sources of `modules` and of all modules of the package that they import.
 
     An import inside a function counts. `from headrace.x import name` follows `name` to the module
     that the package re-exports it from, not to all that the package holds. What is imported by a
-    name made at run time (a policy) has to be named by the caller.
+    name made at run time (a policy) has to be named by the caller. Imports of the modules in `skip`
+    are not followed: the alternatives that a call does not take (the generators of other workloads).
 
     Raises HeadraceError for a module that does not exist.
     """
+    skipped = {_file(module) for module in skip}
     found: set[Path] = set()
     for module in modules:
         file = _file(module)
         if file is None:
             raise HeadraceError("digest", f"no module {module!r} in {SOURCES}", "check the rule's params")
-        _collect(file, found)
+        _collect(file, found, skipped)
     whole = hashlib.sha256()
     for file in sorted(found):
         whole.update(f"{file.relative_to(SOURCES).as_posix()}\0".encode())
@@ -37,11 +40,11 @@ def digest(*modules: str) -> str:
     return whole.hexdigest()
 
 
-def _collect(file: Path, found: set[Path]) -> None:
-    if file not in found:
+def _collect(file: Path, found: set[Path], skipped: set[Path | None]) -> None:
+    if file not in found and file not in skipped:
         found.add(file)
         for imported in _imports(file):
-            _collect(imported, found)
+            _collect(imported, found, skipped)
 
 
 @cache

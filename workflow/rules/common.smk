@@ -49,6 +49,19 @@ def generator_parameters(wildcards):
     return config["generators"][wildcards.workload]
 
 
+def workload_sources(maker, alternatives):
+    """A function of the wildcards: the digest of a module and of the alternative for the workload.
+
+    `alternatives` is the name of the modules that stand for one workload each.
+    """
+
+    def value(wildcards):
+        others = config["workloads"].keys() - {wildcards.workload}
+        return digest(maker, skip=[alternatives.format(other) for other in others])
+
+    return value
+
+
 def trace_folder(wildcards):
     """The traces of a workload: downloaded, or in a folder that the config names."""
     source = config["workloads"][wildcards.workload]["source"]

@@ -19,13 +19,16 @@ rule build_perf_model:
         "<logs>/perf_models/{hardware}.{model}.{provider}.log",
     benchmark:
         "<benchmarks>/perf_models/{hardware}.{model}.{provider}.tsv"
+    wildcard_constraints:
+        hardware="[^./]+",
+        provider="[^./]+",
     conda:
         "../../envs/silicon.yaml"
     resources:
         mem_mb=4000,
         runtime=30,
     params:
-        sources=digest("headrace.perf"),
+        sources=digest("headrace.perf.providers"),
     script:
         "../scripts/build_perf_model.py"
 

@@ -28,7 +28,9 @@ rule generate_workload:
         queries=workload_key("queries"),
         worlds=workload_key("worlds"),
         seed=config["seed"],
-        sources=digest("headrace.workload.generate"),
+        sources=workload_sources(
+            "headrace.workload.generate", "headrace.workload.synthetic_{}"
+        ),
     script:
         "../scripts/generate_workload.py"
 
@@ -78,7 +80,7 @@ rule tokenise_traces:
         tokeniser=config["tokeniser"],
         queries=workload_key("queries"),
         worlds=workload_key("worlds"),
-        sources=digest("headrace.workload.traces"),
+        sources=workload_sources("headrace.workload.traces", "headrace.workload.{}"),
     script:
         "../scripts/tokenise_traces.py"
 

@@ -98,17 +98,42 @@ def test_a_module_that_is_not_there_is_an_error(package):
         digest("headrace.cel")
 
 
-def test_cells_depend_on_their_own_policy_only():
-    lcas = module._file("headrace.scheduling.lcas")
-    for entry, expected in (("headrace.cell", False), ("headrace.scheduling.lcas", True)):
-        found = set()
-        module._collect(module._file(entry), found)
-        assert (lcas in found) is expected
+def test_what_is_skipped_does_not_count(package):
+    before = digest("headrace.cell", skip=["headrace.late"])
+    assert before != digest("headrace.cell")
+    package("late.py", "late = 2\n")
+    assert digest("headrace.cell", skip=["headrace.late"]) == before
 
 
-@pytest.mark.parametrize("forbidden", ["plots", "metrics", "scorecard", "study.py", "cli.py", "config.py"])
-def test_cells_do_not_depend_on_what_comes_after_them(forbidden):
+def sources(*modules, skip=()):
+    """Files of the real package behind a digest, relative to it."""
     found = set()
-    module._collect(module._file("headrace.cell"), found)
-    folder = module.SOURCES / "headrace" / forbidden
-    assert not [file for file in found if folder == file or folder in file.parents]
+    for name in modules:
+        module._collect(module._file(name), found, {module._file(other) for other in skip})
+    return {file.relative_to(module.SOURCES / "headrace").as_posix() for file in found}
+
+
+def test_cells_depend_on_their_own_policy_only():
+    policies = {f"scheduling/{name}.py" for name in ("default_vllm", "fcfs", "lcas", "mcps")}
+    assert not sources("headrace.cell") & policies
+    assert sources("headrace.cell", "headrace.scheduling.lcas") & policies == {"scheduling/lcas.py"}
+
+
+def test_a_generated_workload_depends_on_its_own_generator_only():
+    found = sources("headrace.workload.generate", skip=["headrace.workload.synthetic_anns"])
+    assert "workload/synthetic_crawler.py" in found
+    assert "workload/synthetic_anns.py" not in found
+
+
+@pytest.mark.parametrize("forbidden", ["plots/", "metrics/", "scorecard/", "study.py", "cli.py", "config.py"])
+def test_cells_do_not_depend_on_what_comes_after_them(forbidden):
+    assert not [file for file in sources("headrace.cell") if file.startswith(forbidden)]
+
+
+def test_a_digest_is_the_same_wherever_the_package_lies(tmp_path, package):
+    here = digest("headrace.cell")
+    module.SOURCES = tmp_path / "elsewhere"
+    (tmp_path / "headrace").rename(tmp_path / "moved")
+    module.SOURCES.mkdir()
+    (tmp_path / "moved").rename(module.SOURCES / "headrace")
+    assert digest("headrace.cell") == here
