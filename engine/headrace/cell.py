@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 import headrace
+from headrace.axes import TYPES
 from headrace.errors import HeadraceError
 from headrace.files import read_json, read_yaml, write_json, write_parquet
 from headrace.perf import Overheads, PerfModel
@@ -21,8 +22,6 @@ from headrace.scheduling import Limits, scheduler
 from headrace.sim import LivelockError, Result, Simulator
 from headrace.sim.collector import collector_paused
 from headrace.workload import read_arrivals, read_table
-
-AXES = ("backend", "hardware", "workload", "delay", "eviction", "policy", "stream", "qps")
 
 
 def run(
@@ -35,7 +34,7 @@ def run(
 ) -> None:
     """Simulate every world of the cell; write requests.parquet, cell.json and run.json into `out`.
 
-    spec: the axes (AXES), `model`, `tensor_parallel`, `worlds`, `delay_scope` ("scrapes": the first
+    spec: the axes (headrace.axes), `model`, `tensor_parallel`, `worlds`, `delay_scope` ("scrapes": the first
     wait of a query is not stretched by `delay`; "all"), `engine` {token_budget, slots, block_size,
     blocks_ahead, kv_blocks, host_blocks} and `overheads` (see Overheads). `progress(done, worlds)`
     is called after each world.
@@ -94,7 +93,7 @@ def engines(spec: dict, perf: PerfModel, overheads: Overheads) -> Callable[[], S
     return new_engine
 
 
-SPEC = (*AXES, "model", "tensor_parallel", "worlds", "delay_scope", "engine", "overheads")
+SPEC = (*TYPES, "model", "tensor_parallel", "worlds", "delay_scope", "engine", "overheads")
 
 
 def read_spec(path: Path) -> dict:

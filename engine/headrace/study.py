@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from headrace.metrics.axes import TYPES, Axes
+from headrace.axes import TYPES, Axes
 
 AXES = tuple(TYPES)
 FOLDER = "/".join(f"{axis}={{{axis}}}" for axis in AXES)

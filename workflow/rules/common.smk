@@ -10,7 +10,6 @@ import headrace.config
 from headrace import study as studies
 from headrace.digest import digest
 from headrace.errors import HeadraceError
-from headrace.scheduling import POLICIES
 from headrace.script import prepare_jobs
 
 prepare_jobs()
@@ -91,7 +90,7 @@ def cell_spec(wildcards):
 
 def cell_sources(wildcards):
     """The digest of what serves a cell: the engine, and its own policy only."""
-    return digest("headrace.cell", POLICIES[wildcards.policy].split(":")[0])
+    return digest("headrace.cell", f"headrace.scheduling.policies.{wildcards.policy}")
 
 
 def cells(study, **axes):

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from headrace.metrics.axes import TYPES, Axes
+from headrace.axes import TYPES, Axes
 from headrace.metrics.concurrency import COUNTED_FROM, concurrent_at_preemption
 from headrace.metrics.latency import duration_s, percentiles
 

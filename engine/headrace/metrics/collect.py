@@ -7,9 +7,9 @@ import polars as pl
 from rich.console import Console
 from rich.progress import track
 
+from headrace.axes import TYPES, axes_of
 from headrace.errors import HeadraceError
 from headrace.files import write_parquet
-from headrace.metrics.axes import TYPES, axes_of
 from headrace.metrics.cell import SCHEMA, cell_metrics
 from headrace.metrics.requests import read_requests, requests_file
 

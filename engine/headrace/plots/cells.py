@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from headrace.axes import axes_of
 from headrace.errors import HeadraceError
-from headrace.metrics.axes import axes_of
 from headrace.metrics.requests import read_requests, requests_file
 from headrace.plots.style import SERIES, Series
 from headrace.scorecard.reference import read_reference

@@ -28,33 +28,32 @@ __all__ = [
     "Costs", "Eviction", "Limits", "Plan", "Policy", "Scheduler", "TwoPhase", "load", "scheduler",
 ]  # fmt: skip
 
-# name -> class, imported when asked for
-POLICIES = {
-    "default_vllm": "headrace.scheduling.default_vllm:Vllm081",
-    "fcfs": "headrace.scheduling.fcfs:FCFS",
-    "lcas": "headrace.scheduling.lcas:LCAS",
-    "mcps": "headrace.scheduling.mcps:MCPS",
-}
+# A policy is a file in policies/, imported when asked for.
+POLICIES = tuple(sorted(file.stem for file in (Path(__file__).parent / "policies").glob("[!_]*.py")))
 
 
 def load(policy: str) -> type:
     """The class of a policy: a subclass of Policy, or a scheduler of its own.
 
-    `policy` is a name of POLICIES, or a file and a class in it: "path/to/mine.py:Mine". Raises
-    HeadraceError when there is no such policy.
+    `policy` is a name of POLICIES, whose file defines one class, or a file and a class in it:
+    "path/to/mine.py:Mine". Raises HeadraceError when there is no such policy.
     """
-    file, _, name = POLICIES.get(policy, policy).rpartition(":")
     if policy in POLICIES:
-        return getattr(importlib.import_module(file), name)
+        module = importlib.import_module(f"headrace.scheduling.policies.{policy}")
+        (found,) = (
+            value
+            for value in vars(module).values()
+            if isinstance(value, type) and value.__module__ == module.__name__
+        )
+        return found
+    file, _, name = policy.rpartition(":")
     if not file.endswith(".py"):
         raise HeadraceError("policy", f"unknown policy {policy!r}", nearest(policy, POLICIES))
     if not Path(file).is_file():
         raise HeadraceError(f"policy {policy}", f"no such file {file}", "give the path of the policy's file")
     found = getattr(_module(Path(file)), name, None)
     if not isinstance(found, type):
-        raise HeadraceError(
-            f"policy {policy}", f"{file} defines no class {name}", "name the class after the colon"
-        )
+        raise HeadraceError(f"policy {policy}", f"{file} defines no class {name}", "name it after the colon")
     return found
 
 

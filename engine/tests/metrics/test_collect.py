@@ -3,9 +3,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from headrace.axes import axes_of
 from headrace.errors import HeadraceError
 from headrace.metrics import collect, read_metrics
-from headrace.metrics.axes import axes_of
 
 
 def test_axes_come_typed_from_the_folders(fabricate):

@@ -2,8 +2,8 @@ import pytest
 
 from headrace.errors import HeadraceError
 from headrace.scheduling import EVICTIONS, POLICIES, Limits, TwoPhase, load, scheduler
-from headrace.scheduling.default_vllm import Vllm081
-from headrace.scheduling.fcfs import FCFS
+from headrace.scheduling.policies.default_vllm import Vllm081
+from headrace.scheduling.policies.fcfs import FCFS
 
 LIMITS = Limits(token_budget=64, slots=4, blocks=100, host_blocks=0)
 

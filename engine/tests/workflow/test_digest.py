@@ -114,9 +114,11 @@ def sources(*modules, skip=()):
 
 
 def test_cells_depend_on_their_own_policy_only():
-    policies = {f"scheduling/{name}.py" for name in ("default_vllm", "fcfs", "lcas", "mcps")}
+    policies = {f"scheduling/policies/{name}.py" for name in ("default_vllm", "fcfs", "lcas", "mcps")}
     assert not sources("headrace.cell") & policies
-    assert sources("headrace.cell", "headrace.scheduling.lcas") & policies == {"scheduling/lcas.py"}
+    assert sources("headrace.cell", "headrace.scheduling.policies.lcas") & policies == {
+        "scheduling/policies/lcas.py"
+    }
 
 
 def test_a_generated_workload_depends_on_its_own_generator_only():

@@ -124,7 +124,7 @@ def test_an_edit_to_the_style_of_figures_draws_figures_only(copy, edit):
 
 
 def test_an_edit_to_a_policy_serves_its_cells_only(copy, edit):
-    edit("engine/headrace/scheduling/lcas.py")
+    edit("engine/headrace/scheduling/policies/lcas.py")
     rules, output = planned(copy)
     assert set(rules) == FIGURES | {"run_cell", "metrics", "scorecard", "all"}
     assert rules["run_cell"] == CELLS // 5

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from headrace import study
+from headrace.axes import axes_of
 from headrace.config import read_all
-from headrace.metrics.axes import axes_of
 
 
 @pytest.fixture(scope="module")

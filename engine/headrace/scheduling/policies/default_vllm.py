@@ -10,7 +10,7 @@ from headrace.scheduling.order import Order
 
 
 class Vllm081:
-    """Residents run in the order of their admission; where blocks are short the latest admitted is
+    """vLLM 0.8.1: residents run in the order of their admission; where blocks are short the latest admitted is
     evicted, possibly the asking request itself, and goes to the head of the waiting queue. The
     queue is served first in, first out, only in a step that evicts nobody; a request that does not
     fit blocks those behind it.
