@@ -10,10 +10,11 @@ from headrace.scheduling.order import Order
 
 
 class Vllm081:
-    """vLLM 0.8.1: residents run in the order of their admission; where blocks are short the latest admitted is
-    evicted, possibly the asking request itself, and goes to the head of the waiting queue. The
-    queue is served first in, first out, only in a step that evicts nobody; a request that does not
-    fit blocks those behind it.
+    """vLLM's own order, as of 0.8.1: the running list, then the waiting queue, first in, first out.
+
+    Residents run in the order of their admission; where blocks are short the latest admitted is
+    evicted, possibly the asking request itself, and goes to the head of the queue. The queue is
+    served only in a step that evicts nobody; a request that does not fit blocks those behind it.
     """
 
     def __init__(self, eviction: Eviction, limits: Limits):
