@@ -85,7 +85,7 @@ class TwoPhase:
 
     def make_room(self, stay: list, admit: list, ledger: Ledger) -> Plan:
         """Phase 2: blocks for all that were selected; phase 1 has made sure that they exist."""
-        *_, size, ahead = self.bounds
+        _, _, _, size, ahead = self.bounds
         free, host_free = ledger.free, ledger.host_free
         runs, evictions, loads, victims = [], [], [], None
         for request, tokens in stay + admit if admit else stay:
@@ -126,7 +126,7 @@ class TwoPhase:
         for victim, *_ in plan.evictions:
             del resident[victim]
             order.keep(victim)
-        for request, *_ in plan.runs:
+        for request, _, _ in plan.runs:
             resident[request] = None
             if request.computed == request.prompt:
                 order.remove(request)

@@ -123,7 +123,7 @@ class Vllm081:
         while waiting and (waiting[0].blocks or waiting[0].finished_s is not None):
             self.admissions += 1  # who holds blocks now has left the queue
             resident[waiting.popleft()] = self.admissions
-        for request, *_ in plan.runs:
+        for request, _, _ in plan.runs:
             if request.computed < request.prompt:
                 if request.key is None:
                     ready.put(request)
