@@ -34,8 +34,9 @@ BASELINES = {
     "default_vllm_streaming": (True, "speedup_vs_streaming"),
     "default_vllm_non_streaming": (False, "speedup_vs_non_streaming"),
 }
-STATISTICS = {"mean": "mean", "median": "p50", "p5": "p5", "p25": "p25", "p50": "p50", "p75": "p75"}
-STATISTICS |= {"p95": "p95", "p99": "p99"}
+STATISTICS = {"median": "p50"} | {
+    name: name for name in ("mean", "std", "min", "p5", "p25", "p50", "p75", "p95", "p99", "max")
+}
 STATISTIC_COLUMNS = {
     "table2": ("workload", "quantity", "unit", "n", "mean", "p50", "p75", "p95"),
     "fig8-10": (

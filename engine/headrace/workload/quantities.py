@@ -13,7 +13,8 @@ UNITS = {
 
 
 def statistics(table: pl.DataFrame) -> pl.DataFrame:
-    """Statistics per world: world, quantity, unit, n, mean, p5, p25, p50, p75, p95, p99.
+    """Statistics per world: world, quantity, unit, n, mean, std, min, p5, p25, p50, p75,
+    p95, p99, max.
 
     total_tokens_per_query: the final prompt. query_duration: the last chunk's offset. chunks_per_query:
     its chunks (the crawler's search counts). inter_chunk_time: between the rows of a crawler trace
@@ -21,7 +22,8 @@ def statistics(table: pl.DataFrame) -> pl.DataFrame:
     a pool is sent at the end of its window (table chunk_arrivals). potential_invalidated_tokens: what
     the updates of a query would invalidate if everything had been computed when they came.
 
-    Percentiles are linear between order statistics. Rows are sorted by world, then as listed here.
+    Percentiles are linear between order statistics; std has n - 1 degrees of freedom. Rows are sorted by
+    world, then as listed here.
     """
     c, later = pl.col, pl.col("chunk_index") > 0
     start_s = pl.when(later).then(c("offset_s").shift()).otherwise(0)
@@ -50,5 +52,8 @@ def _rows(values: pl.DataFrame, quantity: str) -> pl.DataFrame:
         pl.lit(UNITS[quantity]).alias("unit"),
         pl.len().cast(pl.Int64).alias("n"),
         value.mean().alias("mean"),
+        value.std().alias("std"),
+        value.min().alias("min"),
         *(value.quantile(p / 100, interpolation="linear").alias(f"p{p}") for p in PERCENTILES),
+        value.max().alias("max"),
     )

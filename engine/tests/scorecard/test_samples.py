@@ -97,15 +97,18 @@ def test_world_0_counts_as_published_only_with_all_its_queries_at_the_published_
 
 
 def test_workload_statistics_become_rows_in_seconds():
-    columns = ["world", "quantity", "unit", "n", "mean", "p5", "p25", "p50", "p75", "p95", "p99"]
+    columns = ["world", "quantity", "unit", "n", "mean"]
+    columns += ["std", "min", "p5", "p25", "p50", "p75", "p95", "p99", "max"]
     rows = [
-        (0, "inter_chunk_time", "ms", 9, 1000.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0),
-        (0, "total_tokens_per_query", "tokens", 9, 8000.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0),
-        (0, "invalidated_tokens", "tokens", 9, 8000.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0),
+        (0, "inter_chunk_time", "ms", 9, 1000.0, 7.0, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0),
+        (0, "total_tokens_per_query", "tokens", 9, 8000.0, 7.0, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0),
+        (0, "invalidated_tokens", "tokens", 9, 8000.0, 7.0, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0),
     ]
     found = samples.of_workload("anns", pl.DataFrame(rows, schema=columns, orient="row"))
     assert values(found, quantity="inter_chunk_time_mean_s") == {0: 1.0}
     assert values(found, quantity="inter_chunk_time_p50_s") == {0: pytest.approx(0.003)}
+    assert values(found, quantity="inter_chunk_time_std_s") == {0: pytest.approx(0.007)}
+    assert values(found, quantity="inter_chunk_time_max_s") == {0: pytest.approx(0.008)}
     assert values(found, quantity="total_tokens_per_query_mean") == {0: 8000.0}
     assert set(found["artifact"]) == {"table2", "fig8-10"}
     assert not found["published_arrivals"].any()

@@ -26,12 +26,15 @@ def measured(rows: list[tuple]) -> dict[str, dict]:
         "unit",
         "n",
         "mean",
+        "std",
+        "min",
         "p5",
         "p25",
         "p50",
         "p75",
         "p95",
         "p99",
+        "max",
     ]
     return {row["quantity"]: row for row in found.to_dicts()}
 
@@ -49,7 +52,11 @@ def test_crawler_by_hand():
     ]
     # Between the rows of a trace: the search at 2.0 s, pages at 2.5 and 4.5 s.
     assert [found["inter_chunk_time"][k] for k in ("unit", "n", "mean", "p25")] == ["ms", 2, 1250, 875]
-    assert [found["chunks_per_query"][k] for k in ("unit", "n", "mean")] == ["chunks", 2, 2]
+    assert [found["inter_chunk_time"][k] for k in ("min", "max")] == [500, 2000]
+    assert found["inter_chunk_time"]["std"] == pytest.approx(750 * 2**0.5)
+    assert [found["chunks_per_query"][k] for k in ("unit", "n", "mean", "min", "max")] == [
+        "chunks", 2, 2, 1, 3,
+    ]  # fmt: skip
     assert found["potential_invalidated_tokens"]["p99"] == 0
 
 
