@@ -12,15 +12,15 @@ import numpy as np
 import polars as pl
 
 import headrace
-from headrace.axes import TYPES
 from headrace.errors import HeadraceError
-from headrace.files import read_json, read_yaml, write_json, write_parquet
+from headrace.files import write_json, write_parquet
 from headrace.perf import Overheads, PerfModel
 from headrace.replay import Replay, first_worlds
 from headrace.request import Request
 from headrace.scheduling import Limits, scheduler
 from headrace.sim import LivelockError, Result, Simulator
 from headrace.sim.collector import collector_paused
+from headrace.spec import check_spec
 from headrace.workload import read_arrivals, read_table
 
 
@@ -34,16 +34,13 @@ def run(
 ) -> None:
     """Simulate every world of the cell; write requests.parquet, cell.json and run.json into `out`.
 
-    spec: the axes (headrace.axes), `model`, `tensor_parallel`, `worlds`, `delay_scope` ("scrapes": the first
-    wait of a query is not stretched by `delay`; "all"), `engine` {token_budget, slots, block_size,
-    blocks_ahead, kv_blocks, host_blocks} and `overheads` (see Overheads). `progress(done, worlds)`
-    is called after each world.
+    spec: the keys of headrace.spec.Spec. `progress(done, worlds)` is called after each world.
 
     Raises HeadraceError for a bad spec, workload or performance model, before anything is written.
     """
     started = time.perf_counter()
+    overheads = check_spec(spec, f"{out}: spec").overheads
     perf = PerfModel.load(perf_model, model=spec["model"], tensor_parallel=spec["tensor_parallel"])
-    overheads = Overheads.from_dict(spec["overheads"], f"{out}: overheads")
     table = first_worlds(read_table(chunks), chunks, spec["worlds"])
     starts = first_worlds(read_arrivals(arrivals), arrivals, spec["worlds"])
     new_engine = engines(spec, perf, overheads)
@@ -91,20 +88,6 @@ def engines(spec: dict, perf: PerfModel, overheads: Overheads) -> Callable[[], S
         return Simulator(planner, step_time, swap_time, limits)
 
     return new_engine
-
-
-SPEC = (*TYPES, "model", "tensor_parallel", "worlds", "delay_scope", "engine", "overheads")
-
-
-def read_spec(path: Path) -> dict:
-    """Read a cell's spec from a JSON or YAML file. Raises HeadraceError when a key of it is missing."""
-    spec = read_json(path) if path.suffix == ".json" else read_yaml(path)
-    if not isinstance(spec, dict):
-        raise HeadraceError(path, "is not a mapping", f"give the keys {', '.join(SPEC)}")
-    for key in SPEC:
-        if key not in spec:
-            raise HeadraceError(path, f"has no key {key}", f"give the keys {', '.join(SPEC)}")
-    return spec
 
 
 def _check_pool(table: pl.DataFrame, limits: Limits, path: Path) -> None:
@@ -156,7 +139,10 @@ def _requests_table(world: int, replay: Replay, requests: list[Request]) -> pl.D
 
 
 def _totals(world: int, result: Result, replay: Replay) -> dict:
-    """offered_load over 1 means that the work does not fit into the time in which it arrives."""
+    """offered_load over 1 means that the work does not fit into the time in which it arrives.
+
+    It is None when all arrive at the start of the clock.
+    """
     span_s = float(replay.arrival_s[-1])
     return {
         "world": world,
@@ -164,25 +150,28 @@ def _totals(world: int, result: Result, replay: Replay) -> dict:
         "busy_s": result.busy_s,
         "end_s": result.end_s,
         "utilisation": result.busy_s / result.end_s,
-        "offered_load": result.busy_s / span_s,
+        "offered_load": result.busy_s / span_s if span_s else None,
         "overload": result.busy_s > span_s,
     }
 
 
 def _circumstances(started: float) -> dict:
     """What varies from run to run and decides nothing."""
-    git = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     return {
-        "commit": git.stdout.strip() or None,
+        "commit": _commit(),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
         "python": platform.python_version(),
         "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
         "wall_s": round(time.perf_counter() - started, 3),
     }
+
+
+def _commit() -> str | None:
+    """Of these sources; None where they are in no repository, or where there is no git."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        git = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return git.stdout.strip() or None

@@ -46,7 +46,7 @@ def policies() -> None:
 
 @main.command()
 @click.option(
-    "--spec", type=EXISTING, required=True, help="JSON or YAML file: what to run (headrace.cell.run)."
+    "--spec", type=EXISTING, required=True, help="JSON or YAML file: what to run (headrace.spec.Spec)."
 )
 @click.option("--chunks", type=EXISTING, required=True, help="Parquet: the workload's chunk table.")
 @click.option("--arrivals", type=EXISTING, required=True, help="Parquet: starts of the queries at 1 query/s.")
@@ -56,9 +56,10 @@ def policies() -> None:
 )
 def cell(spec: Path, chunks: Path, arrivals: Path, perf_model: Path, out: Path) -> None:
     """Simulate one cell: requests.parquet, cell.json and run.json."""
-    from headrace import cell as cells
+    from headrace.cell import run
+    from headrace.spec import read_spec
 
-    cells.run(cells.read_spec(spec), chunks, arrivals, perf_model, out)
+    run(read_spec(spec), chunks, arrivals, perf_model, out)
 
 
 @main.command()

@@ -78,8 +78,9 @@ class Replay:
 
 
 def first_worlds(table: pl.DataFrame, path: Path, worlds: int) -> pl.DataFrame:
-    """The rows of worlds 0..`worlds` - 1. Raises HeadraceError when the table has fewer."""
-    there = table["world"].n_unique()
+    """The rows of worlds 0..`worlds` - 1. Raises HeadraceError when one of them has none."""
+    wanted = table.filter(pl.col("world") < worlds)
+    there = wanted["world"].n_unique()
     if there < worlds:
-        raise HeadraceError(path, f"has {there} worlds, the cell wants {worlds}", "generate it anew")
-    return table.filter(pl.col("world") < worlds)
+        raise HeadraceError(path, f"has {there} worlds, the cell wants {worlds}", "number them from 0 on")
+    return wanted

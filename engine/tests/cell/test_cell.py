@@ -86,6 +86,78 @@ def test_a_query_without_chunks_arrives_and_sends_nothing(toy):
     assert column(run(toy), "request_id") == [0, 1]
 
 
+def test_a_machine_without_git_runs_cells_too(toy, monkeypatch):
+    monkeypatch.setenv("PATH", str(toy.out))
+    run(toy)
+    assert json.loads((toy.out / "run.json").read_text())["commit"] is None
+
+
+def test_a_lone_query_at_the_start_of_the_clock_has_no_offered_load(toy):
+    toy.write(rows=toy.rows[:2], arrives=[(0, 0, 0.0)])
+    assert column(run(toy), "ttft_s") == pytest.approx([2.0])
+    (world,) = json.loads((toy.out / "cell.json").read_text())["worlds"]
+    assert world["offered_load"] is None
+
+
+def test_preemptions_and_invalidated_tokens_lie_in_their_columns(toy):
+    """Steps of 10 tokens take 1 s; 6 blocks, of which 4 ahead: 2 blocks of 16 for prompts.
+
+    Query 0 has 20 tokens at 2 (2 blocks and all 4 ahead). At 4 an update keeps 5 of them: 15 are invalid, 1
+    block stays, 15 new tokens find their second. Query 1 opens at 4 with 20.
+    """
+    rows = [
+        (0, 0, 0, 1.0, "append", 20, 0, False, 1),
+        (0, 0, 1, 3.0, "update", 20, 5, False, 1),
+        (0, 0, 2, 30.0, "append", 21, 20, True, 1),
+        (0, 1, 0, 9.0, "append", 20, 0, True, 1),
+    ]
+    toy.write(rows=rows)
+    toy.spec["engine"].update(kv_blocks=6, host_blocks=20)
+    table = run(toy)
+    assert column(table, "invalidated_tokens") == [15, 0]
+    assert column(table, "preemptions_recompute") == [1, 0]
+    assert column(table, "preemptions_swap") == [0, 0]
+    assert column(table, "computed_tokens") == [20 + 15 + 20 + 1, 20]
+    toy.spec["eviction"] = "swap"
+    table = run(toy)
+    assert column(table, "preemptions_recompute") == [0, 0]
+    assert column(table, "preemptions_swap") == [1, 0]
+    assert column(table, "computed_tokens") == [20 + 15 + 1, 20]
+
+
+def test_more_than_one_output_token(toy):
+    """Query 1: first token at 8 as above; two more, each a step of one token (0.1 s)."""
+    toy.write(rows=[*toy.rows[:2], (0, 1, 0, 1.0, "append", 20, 0, True, 3)])
+    table = run(toy)
+    assert column(table, "output_tokens") == [1, 3]
+    assert column(table, "prompt_tokens") == [30, 20]
+    assert column(table, "first_token_s") == pytest.approx([8.0, 8.0])
+    assert column(table, "finished_s") == pytest.approx([8.0, 8.2])
+    assert column(table, "e2e_s") == pytest.approx([7.0, 5.2])
+    assert column(table, "computed_tokens") == [30, 22]
+
+
+def test_a_chunk_that_comes_during_a_step_is_taken_at_its_end(toy):
+    """Query 0 computes 10 tokens from 2 to 3; its last chunk is handed over at 2.5."""
+    toy.write(rows=[toy.rows[0], (0, 0, 1, 1.5, "append", 30, 10, True, 1), toy.rows[2]])
+    table = run(toy)
+    assert (table["handed_over_s"][0], table["last_chunk_s"][0]) == (2.5, pytest.approx(3.0))
+    assert table["ttft_s"][0] == pytest.approx(2.5)  # 20 tokens from 3 to 5
+
+
+def test_the_client_tokenises_all_chunks_of_a_stream_at_its_start_and_an_update_is_a_whole_prompt(toy):
+    """0.01 s per token tokenised: query 0 starts at 1 with an append of 10 and an update of 30: 0.4 s;
+    both chunks are due later. 0.1 s per token handed over: 1 s for the first at 2, 3 s for the second."""
+    toy.write(rows=[toy.rows[0], (0, 0, 1, 3.0, "update", 30, 10, True, 1)], arrives=[toy.arrives[0]])
+    toy.spec["overheads"].update(tokenise_token_s=0.01, handover_token_s=0.1)
+    table = run(toy)
+    assert (table["opened_s"][0], table["handed_over_s"][0]) == pytest.approx((3.0, 7.0))
+    toy.write(rows=[toy.rows[0], (0, 0, 1, 3.0, "append", 30, 10, True, 1)], arrives=[toy.arrives[0]])
+    toy.spec["overheads"]["tokenise_token_s"] = 0.1  # 30 tokens: busy from 1 to 4
+    table = run(toy)
+    assert (table["opened_s"][0], table["handed_over_s"][0]) == pytest.approx((5.0, 7.0))
+
+
 def change(**changes):
     def apply(toy):
         for key, value in changes.items():
@@ -107,7 +179,23 @@ def change(**changes):
         (change(policy="fcsf"), "unknown policy 'fcsf'; did you mean 'fcfs'"),
         (change(eviction="swop"), "unknown eviction rule 'swop'; did you mean 'swap'"),
         (change(delay_scope="al"), "unknown scope 'al'; did you mean 'all'"),
-        (change(overheads={"step_ms": 1.0}), "unknown.*step_ms|step_ms.*step_s"),
+        (
+            change(overheads={"step_ms": 1.0}),
+            "spec: key overheads: unknown key 'step_ms'; did you mean 'step_s'",
+        ),
+        (change(engine={"slot": 8}), "spec: key engine: unknown key 'slot'; did you mean 'slots'"),
+        (change(engine={"slots": 0}), "key slots: 0 is too small"),
+        (change(engine={"token_budget": 100.5}), "key token_budget: 100.5 is no whole number"),
+        (change(engine={"token_budget": 2000}), "a step of 2000 tokens is beyond its table"),
+        (change(qps=0), "key qps: 0.0 is too small"),
+        (change(qps=float("nan")), "key qps: nan is not finite"),
+        (change(worlds=0), "key worlds: 0 is too small"),
+        (change(delay=-1), "key delay: -1 is too small"),
+        (change(stream="false"), "key stream: 'false' is no true or false"),
+        (change(polcy="lcas"), "unknown key 'polcy'; did you mean 'policy'"),
+        (change(backend="vllm"), "key backend: 'vllm' can't be run here"),
+        (lambda toy: toy.spec.pop("qps"), "key 'qps' is missing"),
+        (lambda toy: toy.write([(1, *row[1:]) for row in toy.rows]), "chunks.parquet: has 0 worlds"),
         (lambda toy: toy.write(arrives=toy.arrives[:1]), "2 queries have chunks, 1 of them an arrival"),
         (lambda toy: toy.paths["chunks"].unlink(), "chunks.parquet"),
         (lambda toy: toy.paths["arrivals"].write_bytes(b"PAR1"), "arrivals.parquet"),

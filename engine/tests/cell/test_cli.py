@@ -40,7 +40,11 @@ def test_cell_writes_the_tables(toy):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [('{"policy": "fcfs"}', "has no key backend"), ("[1]", "is not a mapping"), ('{"a":', "not valid JSON")],
+    [
+        ('{"policy": "fcfs"}', "key 'backend' is missing"),
+        ("[1]", "a mapping of keys is needed"),
+        ('{"a":', "not valid JSON"),
+    ],
 )
 def test_a_bad_spec_is_one_line_and_exit_code_1(toy, text, message):
     toy.spec_file.write_text(text)

@@ -1,0 +1,70 @@
+"""A cell's spec: what to run, checked key by key before anything is read or written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.errors import HeadraceError
+from headrace.files import read_json, read_yaml
+from headrace.perf import Overheads
+from headrace.perf.records import above, at_least, read_record
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Limits of the engine, in tokens, requests and KV blocks (headrace.scheduling.Limits)."""
+
+    token_budget: int = at_least(1)
+    slots: int = at_least(1)
+    kv_blocks: int = at_least(1)
+    host_blocks: int = at_least(0)
+    block_size: int = at_least(1, default=16)
+    blocks_ahead: int = at_least(0, default=4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """The axes of a cell (headrace.axes) and what it is run with.
+
+    delay_scope: "scrapes" (the first wait of a query is not stretched by `delay`) or "all". The keys
+    with a default say where the workload comes from; they decide nothing.
+    """
+
+    backend: str
+    hardware: str
+    workload: str
+    delay: int = at_least(1)
+    eviction: str
+    policy: str
+    stream: bool
+    qps: float = above(0)
+    model: str
+    tensor_parallel: int = at_least(1)
+    worlds: int = at_least(1)
+    delay_scope: str
+    engine: Engine
+    overheads: Overheads
+    study: str | None = None
+    queries: int | None = None
+    seed: int | None = None
+    source: str | None = None
+
+
+def check_spec(spec: object, place: object) -> Spec:
+    """The spec as a record.
+
+    Raises HeadraceError that names the key: missing, unknown, of the wrong type or out of range, and
+    for a backend other than the simulator, whose numbers must not pass for another's.
+    """
+    checked = read_record(Spec, spec, place)
+    if checked.backend != "sim":
+        raise HeadraceError(
+            f"{place}: key backend", f"{checked.backend!r} can't be run here", "'sim' is the simulator"
+        )
+    return checked
+
+
+def read_spec(path: Path) -> dict:
+    """Read a cell's spec from a JSON or YAML file. Raises HeadraceError as `check_spec` does."""
+    spec = read_json(path) if path.suffix == ".json" else read_yaml(path)
+    check_spec(spec, path)
+    return spec
