@@ -40,7 +40,7 @@ class TwoPhase:
         self.resident: dict[Request, None] = {}  # an ordered set: the order of admission
 
     def event(self, request: Request, kind: str, now_s: float) -> None:
-        if kind is GONE:
+        if kind == GONE:
             self.resident.pop(request, None)
             if request.key is not None:
                 self.order.remove(request)

@@ -69,8 +69,9 @@ class Simulator:
     def run(self, hand_overs: Sequence[HandOver], requests: Sequence[Request]) -> Result:
         """Serve all hand-overs (sorted by time) to the end.
 
-        Raises LivelockError, naming the requests, when no request finishes although the engine works,
-        or when one can't finish (its stream was never closed), and LedgerError for a faulty plan.
+        Raises LivelockError, naming the requests, when no request finishes although the engine works
+        and no chunk comes nearer, or when one can't finish (its stream was never closed), and
+        LedgerError for a faulty plan.
         """
         with collector_paused():
             return self._serve(hand_overs, requests)
@@ -82,6 +83,7 @@ class Simulator:
         steps = plans = taken = progress_at = 0
         patience = 10_000  # plans without progress until the guard looks closer
         alarm, end = patience, len(hand_overs)
+        looked_s = 0.0  # when the guard last looked
         next_s = hand_overs[0][0] if end else inf
         while taken < end or live:
             while next_s <= now_s:
@@ -92,7 +94,10 @@ class Simulator:
             plan = scheduler.plan(now_s, ledger)
             plans += 1
             if plans > alarm:
-                alarm = progress_at + self._patience(plans - progress_at)
+                if now_s > looked_s and next_s < inf:  # open streams may drive each other out until then
+                    looked_s, alarm = now_s, plans + patience
+                else:
+                    alarm = progress_at + self._patience(plans - progress_at)
             seconds = self._make_room(plan) if plan.evictions or plan.loads else 0.0
             runs = plan.runs
             if not runs:
@@ -161,7 +166,7 @@ class Simulator:
         self.ledger.drop(request)
         del self.live[request]
         self.refused.append(request)
-        if kind is not OPENED:
+        if kind != OPENED:
             self.scheduler.event(request, GONE, now_s)
 
     def _make_room(self, plan: Plan) -> float:
@@ -169,7 +174,7 @@ class Simulator:
         ledger, swap_time = self.ledger, self.swap_time
         seconds = 0.0
         for victim, how, *_ in plan.evictions:
-            if how is RECOMPUTE:
+            if how == RECOMPUTE:
                 ledger.release(victim)
                 victim.computed = 0
                 victim.preemptions_recompute += 1
@@ -194,8 +199,9 @@ class Simulator:
     def _patience(self, quiet: int) -> int:
         """How many plans may pass without progress; `quiet` have. Raises LivelockError beyond that.
 
-        Serving every live request from scratch, one after the other, is what the worst legal
-        schedule could need; four times that without one finished request is a livelock.
+        Once no chunk is to come, serving every live request from scratch, one after the other, is
+        what the worst legal schedule could need; four times that without one finished request is a
+        livelock. Before, it is one if the clock stands still.
         """
         budget = self.limits.token_budget
         worst = sum(r.prompt // budget + r.output_tokens - r.output + 2 for r in self.live)

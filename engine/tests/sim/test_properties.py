@@ -201,13 +201,79 @@ def test_a_scheduler_that_evicts_for_ever_is_stopped_and_the_request_named():
         return Plan(runs=[(request, 4, 1)])
 
     requests = [Request(7)]
-    with pytest.raises(LivelockError, match=r"no progress .*request 7 .*preemptions"):
+    with pytest.raises(LivelockError, match=r"no progress in 10001 steps: request 7 .*preemptions"):
         run([(0.0, 0, 8, 0, True)], Fixed(compute_half_and_throw_it_away), requests)
+
+
+@pytest.mark.parametrize("policy", ["default_vllm", "fcfs"])
+def test_a_long_answer_and_a_long_queue_are_no_livelock(policy):
+    answer = [Request(0, output_tokens=15_000)]
+    limits = Limits(token_budget=40, slots=2, blocks=20_000, host_blocks=0, block_size=4, blocks_ahead=1)
+    planner = scheduler(policy, "recompute", None, limits)
+    assert run([(0.0, 0, 8, 0, True)], planner, answer, limits).steps == 15_000
+    queue = [(0.0, id, 400, 0, True) for id in range(1_100)]  # 10 steps each
+    assert run(queue, scheduler(policy, "recompute", None, limits), limits=limits).steps == 11_000
+
+
+def test_a_clock_that_stands_still_is_a_livelock_even_before_a_chunk():
+    def throw_away_in_no_time(request):
+        if request.computed:
+            return Plan(evictions=[(request, "recompute", request, 4)])
+        return Plan(runs=[(request, 4, 1)])
+
+    requests = [Request(7)]
+    planner = Fixed(throw_away_in_no_time)
+    simulator = Simulator(planner, lambda runs: 0.0, lambda blocks: 0.0, LIMITS)
+    with pytest.raises(LivelockError, match=r"no progress .*request 7 "):
+        simulator.run([HandOver(0.0, 0, 8, 0, False), HandOver(9.0, 0, 9, 8, True)], requests)
+
+
+@pytest.mark.parametrize("policy", ["fcfs", "lcas", "mcps"])
+def test_open_streams_that_drive_each_other_out_until_their_last_chunks_come_are_no_livelock(policy):
+    """Two streams of 2 blocks and 1 ahead, a pool of 4: whoever computes evicts the idle other one."""
+    limits = Limits(token_budget=16, slots=4, blocks=4, host_blocks=0, block_size=4, blocks_ahead=1)
+    requests = [Request(0), Request(1)]
+    hand_overs = [(0.0, 0, 8, 0, False), (0.0, 1, 8, 0, False)]
+    hand_overs += [(30_000.0, 0, 9, 8, True), (30_000.0, 1, 9, 8, True)]
+    run(hand_overs, scheduler(policy, "recompute", None, limits), requests, limits)
+    assert sum(request.preemptions_recompute for request in requests) > 29_000
+    assert all(request.first_token_s > 30_000 for request in requests)
 
 
 def test_a_scheduler_that_plans_nothing_is_told_who_waits():
     with pytest.raises(LivelockError, match=r"request 0 \(0 of 8 tokens computed"):
         run([(0.0, 0, 8, 0, True)], Fixed(lambda request: Plan()))
+
+
+class Waking(Fixed):
+    """Starts the request at `start_s`, after waking at the times it is given."""
+
+    def __init__(self, start_s, wakes):
+        super().__init__(lambda request: Plan(runs=[(request, request.prompt, 2)]))
+        self.start_s, self.wakes = start_s, iter(wakes)
+
+    def plan(self, now_s, ledger):
+        return super().plan(now_s, ledger) if now_s >= self.start_s else Plan(wake_s=next(self.wakes))
+
+
+def test_a_scheduler_is_woken_when_it_asks_but_not_after_the_next_chunk():
+    requests = [Request(0)]
+    run([(1.0, 0, 8, 0, True)], Waking(5.0, [3.0, 2.5, 5.0]), requests)  # at 0 for 1, at 1 for 2.5
+    assert requests[0].first_token_s == 6.0
+
+
+def test_a_scheduler_that_wants_to_wake_in_the_past_is_stopped():
+    with pytest.raises(LivelockError, match="request 0"):
+        run([(2.0, 0, 8, 0, True)], Waking(5.0, [3.0, 1.0]))
+
+
+def test_a_scheduler_that_touches_the_account_is_found_out_at_the_end():
+    class Grabbing(Fixed):
+        def stepped(self, plan, seconds, now_s):
+            self.request.blocks = 1
+
+    with pytest.raises(LedgerError, match="1 held and 8 free"):
+        run([(0.0, 0, 4, 0, True)], Grabbing(lambda request: Plan(runs=[(request, 4, 1)])))
 
 
 @pytest.mark.parametrize("policy", sorted({policy for policy, *_ in AXES}))

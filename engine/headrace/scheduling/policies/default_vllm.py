@@ -25,14 +25,14 @@ class Vllm081:
         self.admissions = 0
 
     def event(self, request: Request, kind: str, now_s: float) -> None:
-        if kind is OPENED:
+        if kind == OPENED:
             self.waiting.append(request)
         elif request in self.resident:
-            if kind is GONE:
+            if kind == GONE:
                 self.leave(request)
             else:
                 self.ready.keep(request)
-        elif kind is GONE:
+        elif kind == GONE:
             self.waiting.remove(request)
 
     def plan(self, now_s: float, ledger: Ledger) -> Plan:
