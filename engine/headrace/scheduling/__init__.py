@@ -40,12 +40,14 @@ def load(policy: str) -> type:
     """
     if policy in POLICIES:
         module = importlib.import_module(f"headrace.scheduling.policies.{policy}")
-        (found,) = (
+        classes = [
             value
             for value in vars(module).values()
             if isinstance(value, type) and value.__module__ == module.__name__
-        )
-        return found
+        ]
+        if len(classes) != 1:
+            raise HeadraceError(module.__file__, f"defines {len(classes)} classes", "a policy's file has one")
+        return classes[0]
     file, _, name = policy.rpartition(":")
     if not file.endswith(".py"):
         raise HeadraceError("policy", f"unknown policy {policy!r}", nearest(policy, POLICIES))

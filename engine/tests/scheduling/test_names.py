@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from headrace.errors import HeadraceError
@@ -47,6 +49,16 @@ def test_a_file_without_the_class_says_so(tmp_path):
     (tmp_path / "mine.py").write_text("x = 1\n")
     with pytest.raises(HeadraceError, match="defines no class Mine"):
         load(f"{tmp_path / 'mine.py'}:Mine")
+
+
+@pytest.mark.parametrize("text", ["", "class A: pass\nclass B: pass\n"])
+def test_a_builtin_policy_is_one_class(tmp_path, monkeypatch, text):
+    (tmp_path / "odd.py").write_text(text)
+    monkeypatch.setattr("headrace.scheduling.POLICIES", ("odd",))
+    monkeypatch.setattr("headrace.scheduling.policies.__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "headrace.scheduling.policies.odd", raising=False)
+    with pytest.raises(HeadraceError, match=f"odd.py: defines {text.count('class')} classes"):
+        load("odd")
 
 
 def test_builtin_policies_load_by_name():
