@@ -173,6 +173,13 @@ def change(**changes):
             change(engine={"kv_blocks": 5}),
             r"chunks.parquet: query 0 of world 0: 30 prompt tokens don't fit a KV",
         ),
+        (
+            lambda toy: (
+                toy.write([(*row[:-1], 6) for row in toy.rows]),
+                toy.spec["engine"].update(kv_blocks=6),  # 32 tokens; 30 + 5 sampled ones
+            ),
+            "query 0 of world 0: 30 prompt tokens don't fit a KV",
+        ),
         (change(model="other"), "model.json: made for the model toy-model, not for other"),
         (change(tensor_parallel=2), "made for tensor_parallel 1, not for 2"),
         (change(worlds=2), "chunks.parquet: has 1 worlds, the cell wants 2"),
