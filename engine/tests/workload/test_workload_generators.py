@@ -1,8 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
-from headrace.workload import generate, read_table, statistics
+from headrace.axes import TYPES
+from headrace.cell import run
+from headrace.config import read_all
+from headrace.study import cell_spec
+from headrace.workload import generate, read_table, statistics, write_arrivals, write_table
 
 SEED, WORLDS, QUERIES = 11, {"crawler": 8, "anns": 20}, {"crawler": 4322, "anns": 500}
 
@@ -96,6 +102,23 @@ def test_many_anns_queries_can_lose_10k_tokens(generated):
     )
     by_last = updates.filter(pl.col("previous") - pl.col("common_prefix_tokens") > 5_000)
     assert len(by_last) / len(table.filter("final")) > 0.1
+
+
+@pytest.mark.parametrize("qps", [0.25, 2.0])
+def test_over_a_tenth_of_anns_requests_lose_10k_computed_tokens(
+    generated, repository, tmp_path, monkeypatch, qps
+):
+    monkeypatch.chdir(repository)
+    axes = ("sim", "h200-tp2", "anns", 1, "cost_published", "default_vllm", True, qps)
+    config = read_all(["config/config.yaml"])
+    spec = cell_spec(config, "stream2llm", dict(zip(TYPES, axes, strict=True))) | {"worlds": 4}
+    write_table(generated["anns"][0].filter(pl.col("world") < 4), tmp_path / "anns.parquet")
+    write_arrivals(QUERIES["anns"], 4, SEED, tmp_path / "arrivals.parquet")
+    model = config["hardware"]["h200-tp2"]["perf_model"]["file"]
+    run(spec, tmp_path / "anns.parquet", tmp_path / "arrivals.parquet", Path(model), tmp_path / "cell")
+    requests = pl.read_parquet(tmp_path / "cell" / "requests.parquet")
+    lost = requests.group_by("world").agg((pl.col("invalidated_tokens") > 10_000).mean())
+    assert lost["invalidated_tokens"].min() > 0.1
 
 
 def test_anns_pools_share_the_template_and_whole_documents(generated):
