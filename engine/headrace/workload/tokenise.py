@@ -33,7 +33,8 @@ def load_tokeniser(config: dict) -> Tokeniser:
     needed, optional = kinds[kind]
     given = {key for key, value in config.items() if value is not None} - {"kind"}
     for key in sorted(given - needed - optional):
-        raise HeadraceError(f"{place}.{key}", f"is no key of kind {kind}", "remove it or change the kind")
+        remedy = "set it to null or change the kind"
+        raise HeadraceError(f"{place}.{key}", f"is no key of kind {kind}", remedy)
     for key in sorted(needed - given):
         raise HeadraceError(f"{place}.{key}", f"is missing for kind {kind}", "set it")
     try:

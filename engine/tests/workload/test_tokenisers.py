@@ -31,7 +31,7 @@ def test_tekken_comes_with_mistral_common():
         ({"kind": "teken"}, ("unknown kind 'teken'", "did you mean 'tekken'?")),
         ({}, ("unknown kind None", "known: tekken, transformers")),
         ({"kind": "transformers"}, ("tokeniser.name", "is missing")),
-        ({"kind": "tekken", "name": "x"}, ("tokeniser.name", "no key of kind tekken")),
+        ({"kind": "tekken", "name": "x"}, ("tokeniser.name", "no key of kind tekken", "set it to null")),
     ],
 )
 def test_refuses_a_bad_config(refused, config, words):
