@@ -41,8 +41,8 @@ def draw(cells: list[Path], reference: Path, out_stem: Path, provenance: str, wo
         legend(figure, shown, markers=True, spread="whiskers" if spread else None, published=published)
         note(
             figure,
-            "TTFT from the last hand-over to the first token. Points: world 0, side by side around their rate."
-            f" {grid.size(workload)}.\n"
+            "TTFT from the last hand-over to the first token. Points: world 0, side by side around their"
+            f" rate. {grid.size(workload)}.\n"
             f"{grid.hardware}; {provenance}.",
         )
         save(figure, out_stem)
