@@ -50,6 +50,14 @@ def test_a_pool_can_not_be_overdrawn(overdraw):
     assert (ledger.free, ledger.host_free) == (4, 1)
 
 
+def test_nobody_gives_back_more_than_the_pool_holds():
+    ledger, request = Ledger(blocks=4, host_blocks=0, block_size=16), request_with(32)
+    ledger.grow(request, 2)
+    request.blocks = 3
+    with pytest.raises(LedgerError, match="more than it held"):
+        ledger.release(request)
+
+
 def test_a_host_copy_needs_as_many_gpu_blocks():
     ledger, request = Ledger(8, 8, 16), request_with(64)
     ledger.grow(request, 4)

@@ -110,4 +110,5 @@ def test_published_gaps_are_recognised():
     arrivals = np.random.RandomState(42).exponential(1.0, 50).cumsum()
     assert has_published_gaps(arrivals / 4.0, 4.0)
     assert not has_published_gaps(arrivals / 4.0, 2.0)
+    assert not has_published_gaps(1.0001 * arrivals, 1.0)
     assert not has_published_gaps(np.random.RandomState(43).exponential(1.0, 50).cumsum(), 1.0)

@@ -63,6 +63,7 @@ def test_a_cell_is_run_with_what_its_workload_and_hardware_say(config):
     assert (crawler["queries"], anns["queries"]) == (4322, 500)
     hardware = config["hardware"]["h200-tp2"]
     assert crawler["engine"]["kv_blocks"] == hardware["kv_blocks"]
+    assert crawler["engine"]["host_blocks"] == hardware["host_blocks"]
     assert crawler["overheads"] == hardware["overheads"]
     assert crawler["tensor_parallel"] == 2
     assert (crawler["delay"], crawler["qps"], crawler["stream"]) == (10, 4.0, True)
