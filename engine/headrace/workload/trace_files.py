@@ -35,7 +35,7 @@ def read_rows(path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = 
     csv.field_size_limit(LONGEST_FIELD)
     rows: list[dict] = []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             header = reader.fieldnames
             rows.extend(reader)

@@ -72,6 +72,13 @@ def test_a_page_may_be_longer_than_the_csv_modules_limit(crawler_folder):
     assert trace.pages == [page]
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_column(crawler_folder):
+    path = crawler_folder([SEARCH, FIRST]) / "query_0.csv"
+    plain = read_crawler_trace(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_crawler_trace(path) == plain
+
+
 def test_traces_may_lie_in_one_folder_below(crawler_folder):
     folder = crawler_folder([SEARCH, FIRST])
     assert list_crawler_traces(folder.parent) == [folder / "query_0.csv"]
