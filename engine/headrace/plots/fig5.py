@@ -69,7 +69,9 @@ def _panel(axes: Axes, grid: Grid, workload: str, qps: float) -> None:
 def _curve(axes: Axes, series: Series, worlds: list[np.ndarray]) -> None:
     seconds = np.array([np.quantile(world, 1 - FRACTIONS) for world in worlds])
     low, high = prediction_interval(seconds)
-    axes.fill_betweenx(FRACTIONS, low, high, color=series.colour, alpha=BAND_ALPHA, linewidth=0)
+    # Bands overlap: their edges tell them apart.
+    face, edge = (series.colour, BAND_ALPHA), (series.colour, 0.6)
+    axes.fill_betweenx(FRACTIONS, low, high, facecolor=face, edgecolor=edge, linewidth=0.4)
     axes.plot(seconds[0], FRACTIONS, color=series.colour, linestyle=series.line)
 
 

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from headrace.files import atomic
 
 WIDTH_IN = 7.0
-BAND_ALPHA = 0.18
+BAND_ALPHA = 0.10
 NOTE_GREY = "0.35"
 FORMATS = ("svg", "pdf", "png")
 WITHOUT_DATES = {
@@ -59,7 +59,7 @@ class Series:
 
 SERIES = (
     Series("default_vllm", False, "default_vllm, non-streaming", "#CC79A7", "s", (0, (5, 1.5))),
-    Series("default_vllm", True, "default_vllm", "#000000", "o", "-"),
+    Series("default_vllm", True, "default_vllm, streaming", "#000000", "o", "-"),
     Series("fcfs", True, "fcfs", "#0072B2", "^", "-"),
     Series("lcas", True, "lcas", "#E69F00", "D", (0, (5, 1, 1, 1))),
     Series("mcps", True, "mcps", "#009E73", "v", (0, (1.5, 1))),
