@@ -41,10 +41,17 @@ def run(
     started = time.perf_counter()
     overheads = check_spec(spec, f"{out}: spec").overheads
     perf = PerfModel.load(perf_model, model=spec["model"], tensor_parallel=spec["tensor_parallel"])
+    if perf.hardware != spec["hardware"]:
+        raise HeadraceError(
+            perf_model,
+            f"made for {perf.hardware}, not for {spec['hardware']}",
+            "a file made for that hardware",
+        )
     table = first_worlds(read_table(chunks), chunks, spec["worlds"])
     starts = first_worlds(read_arrivals(arrivals), arrivals, spec["worlds"])
     new_engine = engines(spec, perf, overheads)
-    _check_pool(table, new_engine().limits, chunks)
+    handed_over = table if spec["stream"] else table.filter(pl.col("final"))
+    _check_pool(handed_over, new_engine().limits, chunks)
 
     frames, worlds = [], []
     with collector_paused():
@@ -58,7 +65,7 @@ def run(
                 raise HeadraceError(
                     f"{out}: world {world}", str(error), "check kv_blocks, slots and the policy"
                 ) from error
-            frames.append(_requests_table(world, replay, requests))
+            frames.append(_requests_table(world, replay, requests, overheads))
             worlds.append(_totals(world, result, replay))
             if progress:
                 progress(world + 1, spec["worlds"])
@@ -103,24 +110,23 @@ def _check_pool(table: pl.DataFrame, limits: Limits, path: Path) -> None:
         )
 
 
-def _requests_table(world: int, replay: Replay, requests: list[Request]) -> pl.DataFrame:
+def _requests_table(
+    world: int, replay: Replay, requests: list[Request], overheads: Overheads
+) -> pl.DataFrame:
     def times(name):
         return np.array([getattr(request, name) for request in requests], dtype=np.float64)
 
     def counts(name):
         return np.array([getattr(request, name) for request in requests], dtype=np.int32)
 
-    handed_over_s, first_token_s, finished_s = (
-        times("handed_over_s"),
-        times("first_token_s"),
-        times("finished_s"),
-    )
+    handed_over_s = replay.handed_over_s(times("handed_over_s"), overheads)
+    first_token_s, finished_s = times("first_token_s"), times("finished_s")
     return pl.DataFrame(
         {
             "world": np.full(len(requests), world, dtype=np.int32),
             "request_id": replay.ids.astype(np.int32),
             "arrival_s": replay.arrival_s,
-            "opened_s": times("opened_s"),
+            "opened_s": times("opened_s") if replay.stream else handed_over_s,
             "handed_over_s": handed_over_s,
             "last_chunk_s": times("last_chunk_s"),
             "first_token_s": first_token_s,

@@ -27,6 +27,7 @@ class Replay:
     """
 
     def __init__(self, chunks: pl.DataFrame, arrivals: pl.DataFrame, spec: dict):
+        self.stream = spec["stream"]
         query_ids = chunks["query_id"].to_numpy()
         first = np.flatnonzero(np.diff(query_ids, prepend=-1))
         self.ids = query_ids[first]
@@ -45,7 +46,7 @@ class Replay:
         offset_s = chunks["offset_s"].to_numpy()
         offset_s = stretch(offset_s, offset_s[first][query], spec["delay"], spec["delay_scope"])
         prompt_tokens = chunks["prompt_tokens"].to_numpy()
-        if spec["stream"]:
+        if self.stream:
             prefix_tokens = chunks["common_prefix_tokens"].to_numpy()
             appended = (chunks["mode"] == "append").to_numpy()
             self.message_tokens = np.where(appended, prompt_tokens - prefix_tokens, prompt_tokens)
@@ -75,6 +76,15 @@ class Replay:
         order = np.argsort(time_s, kind="stable")
         columns = (time_s, self.query, self.prompt_tokens, self.prefix_tokens, self.final)
         return list(zip(*(column[order].tolist() for column in columns), strict=True))
+
+    def handed_over_s(self, returned_s: np.ndarray, overheads: Overheads) -> np.ndarray:
+        """Where TTFT starts, per query, given when the client's last call returned.
+
+        Streaming: there. Otherwise at the submission, when that call began (as published).
+        """
+        if self.stream:
+            return returned_s
+        return returned_s - overheads.handover_s - overheads.handover_token_s * self.message_tokens
 
 
 def first_worlds(table: pl.DataFrame, path: Path, worlds: int) -> pl.DataFrame:

@@ -43,6 +43,29 @@ def test_without_streaming_the_whole_prompt_goes_at_the_last_chunk(toy):
     assert column(table, "chunks") == [1, 1]
 
 
+@pytest.mark.parametrize(("stream", "ttft_s"), [(True, 2.0), (False, 2.5)])
+def test_ttft_starts_when_the_last_call_returns_but_without_streaming_when_it_begins(toy, stream, ttft_s):
+    """One chunk of 20 tokens, due at 4, whose hand-over takes 0.1 + 20 x 0.02 = 0.5 s; a step of 2 s."""
+    toy.write(rows=toy.rows[2:], arrives=toy.arrives[1:])
+    toy.spec["overheads"].update(handover_s=0.1, handover_token_s=0.02)
+    toy.spec.update(stream=stream, policy="default_vllm")
+    table = run(toy)
+    assert column(table, "first_token_s") == pytest.approx([6.5])
+    assert column(table, "ttft_s") == pytest.approx([ttft_s])
+    assert column(table, "opened_s") == column(table, "handed_over_s") == pytest.approx([6.5 - ttft_s])
+
+
+def test_only_what_is_handed_over_must_fit_the_pool(toy):
+    """The first pool of an update has 200 tokens, the last one 30; 10 blocks of 16 hold 96 and 4 ahead."""
+    rows = [(0, 0, 0, 1.0, "update", 200, 0, False, 1), (0, 0, 1, 3.0, "update", 30, 10, True, 1)]
+    toy.write(rows=rows, arrives=toy.arrives[:1])
+    toy.spec["engine"]["kv_blocks"] = 10
+    with pytest.raises(HeadraceError, match="200 prompt tokens don't fit"):
+        run(toy)
+    toy.spec.update(stream=False, policy="default_vllm")
+    assert column(run(toy), "prompt_tokens") == [30]
+
+
 @pytest.mark.parametrize(("scope", "opened_s", "closed_s"), [("scrapes", 2.0, 22.0), ("all", 11.0, 31.0)])
 def test_delay_stretches_what_its_scope_says(toy, scope, opened_s, closed_s):
     """Query 0 starts at 1: waits of 1 and 2 s; x10 they are 1 or 10, and 20."""
@@ -182,6 +205,7 @@ def change(**changes):
         ),
         (change(model="other"), "model.json: made for the model toy-model, not for other"),
         (change(tensor_parallel=2), "made for tensor_parallel 1, not for 2"),
+        (change(hardware="other"), "model.json: made for toy, not for other"),
         (change(worlds=2), "chunks.parquet: has 1 worlds, the cell wants 2"),
         (change(policy="fcsf"), "unknown policy 'fcsf'; did you mean 'fcfs'"),
         (change(eviction="swop"), "unknown eviction rule 'swop'; did you mean 'swap'"),
