@@ -11,7 +11,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study smoke test lint fmt bench bench-peers perf-models lock clean
+.PHONY: help setup study smoke test lint fmt bench bench-peers perf-models lock unlock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,9 +20,9 @@ setup: $(READY) ## environment in .venv with the locked packages (the others do 
 
 $(READY): envs/headrace.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "$(PYTHON) is older than Python 3.11; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	  echo "$(PYTHON) is not there or older than Python 3.11; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@echo "setting up $(VENV): about a minute, once"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --require-hashes -r envs/headrace.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -64,6 +64,9 @@ lock: $(READY) ## pin the newest packages that pyproject.toml allows
 	@$(LOCK) --upgrade --extra plots --extra tokenise --extra workflow --extra dev \
 	  -o envs/headrace.lock pyproject.toml envs/build.in
 	@$(LOCK) --constraint envs/headrace.lock -o envs/silicon.lock envs/silicon.in
+
+unlock: $(READY) ## after a run was killed: let the next one continue where it stopped
+	@$(BIN)/snakemake --unlock
 
 clean: ## remove results and caches; the environment stays
 	@rm -rf results .snakemake .pytest_cache .ruff_cache .hypothesis
