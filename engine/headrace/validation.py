@@ -1,5 +1,6 @@
 """What is wrong with a configuration: one line per problem, at the file and key where it stands."""
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def check(config: dict, schema: dict, sources: list[Source]) -> None:
     sources: (file, the key its content stands under, content), later ones on top of earlier ones.
     """
     places = _Places(sources)
-    problems = [*_misfits(config, schema, places)] or [*_contradictions(config, places)]
+    problems = [*_misfits(config, schema, places), *_not_finite(config, places)]
+    problems = problems or [*_contradictions(config, places)]
     if problems:
         raise ConfigError([*{str(problem): problem for problem in problems}.values()])
 
@@ -78,6 +80,15 @@ def _misfits(config: dict, schema: dict, places: _Places) -> Iterator[HeadraceEr
             yield HeadraceError(places.of(keys), *_wrong_value(error))
 
 
+def _not_finite(tree: object, places: _Places, keys: Keys = ()) -> Iterator[HeadraceError]:
+    """YAML's .nan and .inf, which pass every limit of a schema or fail none."""
+    if isinstance(tree, float) and not math.isfinite(tree):
+        yield HeadraceError(places.of(keys), f"is {tree!r} (number)", "must be finite")
+    branches = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, branch in branches:
+        yield from _not_finite(branch, places, (*keys, key))
+
+
 def _wrong_value(error) -> tuple[str, str]:
     """Problem and remedy for a value of a wrong type, or out of range."""
     value, rule = error.validator_value, error.validator
@@ -107,6 +118,10 @@ def _contradictions(config: dict, places: _Places) -> Iterator[HeadraceError]:
         if study not in config["calibration"]:
             remedy = f"name its file under files.calibration.{study}"
             yield HeadraceError(places.of(("studies", study)), "has no calibration set", remedy)
+    served = {name for definition in config["studies"].values() for name in definition["workloads"]}
+    for name in sorted(config["workloads"].keys() - served):
+        place = places.of(("workloads", name))
+        yield HeadraceError(place, f"no study has a workload {name!r}", nearest(name, served))
     used = {
         setting["workload"]
         for definition in config["studies"].values()
@@ -127,12 +142,14 @@ def _unknown_names(config: dict, study: str, definition: dict, places: _Places) 
     yield from check("model", ("model",), definition["model"], config["models"])
     for index, policy in enumerate(definition["policies"]):
         yield from check("policy", ("policies", index, "policy"), policy["policy"], POLICIES)
+    for name in definition["workloads"]:
+        yield from check("workload", ("workloads", name), name, config["workloads"])
     workloads = config["workloads"].keys() & definition["workloads"].keys()
     for part, grid in definition["grid"].items():
         here: Keys = ("grid", part)
         for index, name in enumerate(grid["hardware"]):
             yield from check("hardware", (*here, "hardware", index), name, config["hardware"])
-            yield from _other_model(config, name, definition["model"], places)
+            yield from _wrong_perf_model(config, name, definition["model"], places)
         for index, name in enumerate(grid["evictions"]):
             yield from check("eviction rule", (*here, "evictions", index), name, EVICTIONS)
         for index, setting in enumerate(grid["settings"]):
@@ -140,12 +157,16 @@ def _unknown_names(config: dict, study: str, definition: dict, places: _Places) 
             yield from check("workload", keys, setting["workload"], workloads)
 
 
-def _other_model(config: dict, hardware: str, model: str, places: _Places) -> Iterator[HeadraceError]:
-    if hardware in config["hardware"]:
-        found = config["hardware"][hardware]["perf_model"]["model"]
-        if found != model:
-            place = places.of(("hardware", hardware, "perf_model", "model"))
-            yield HeadraceError(place, f"is {found!r}", f"the study runs {model!r}: name a table of it")
+def _wrong_perf_model(config: dict, hardware: str, model: str, places: _Places) -> Iterator[HeadraceError]:
+    if hardware not in config["hardware"]:
+        return
+    keys, found = ("hardware", hardware, "perf_model"), config["hardware"][hardware]["perf_model"]
+    if found["model"] != model:
+        remedy = f"the study runs {model!r}: name a table of it"
+        yield HeadraceError(places.of((*keys, "model")), f"is {found['model']!r}", remedy)
+    if not Path(found["file"]).is_file():
+        remedy = "name a JSON file, relative to the repository; make perf-models builds one"
+        yield HeadraceError(places.of((*keys, "file")), f"there is no file {found['file']!r}", remedy)
 
 
 def _source_problems(config: dict, workload: str, places: _Places) -> Iterator[HeadraceError]:

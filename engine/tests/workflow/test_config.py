@@ -88,6 +88,27 @@ def test_lists_are_replaced_and_nothing_is_shared():
             "own.yaml: key hardware.h200-tp2.overheads.step_s: is -1 (integer); must be at least 0",
         ),
         (
+            {"hardware": {"h200-tp2": {"overheads": {"step_s": float("nan")}}}},
+            "own.yaml: key hardware.h200-tp2.overheads.step_s: is nan (number); must be finite",
+        ),
+        (
+            study(grid={"main": {"settings": [{"workload": "anns", "delay": 1, "qps": [float("inf")]}]}}),
+            "own.yaml: key studies.stream2llm.grid.main.settings[0].qps[0]: is inf (number); must be finite",
+        ),
+        (
+            {"workloads": {"crwler": {"source": "synthetic", "queries": 9, "worlds": 1}}},
+            "own.yaml: key workloads.crwler: no study has a workload 'crwler'; did you mean 'crawler'?",
+        ),
+        (
+            study(workloads={"ann": {"token_budget": 512, "delay_scope": "all"}}),
+            "own.yaml: key studies.stream2llm.workloads.ann: unknown workload 'ann'; did you mean 'anns'?",
+        ),
+        (
+            {"hardware": {"h200-tp2": {"perf_model": {"file": "data/perf_models/none.json"}}}},
+            "own.yaml: key hardware.h200-tp2.perf_model.file: there is no file 'data/perf_models/none.json';"
+            " name a JSON file, relative to the repository; make perf-models builds one",
+        ),
+        (
             {"generators": {"crawler": {"gap_s": {"p5O": 1.0}}}},
             "own.yaml: key generators.crawler.gap_s.p5O: unknown key; known: max, min",
         ),
