@@ -10,9 +10,20 @@ import headrace.config
 from headrace import study as studies
 from headrace.digest import digest
 from headrace.errors import HeadraceError
+from headrace.scheduling import EVICTIONS, POLICIES
 from headrace.script import prepare_jobs
 
 prepare_jobs()
+try:
+    # Snakemake's error for a file that is not YAML names neither the file nor the line.
+    headrace.config.read("config/config.yaml")
+except HeadraceError as error:
+    sys.exit(str(error))
+
+
+configfile: "config/config.yaml"
+
+
 try:
     config.update(
         headrace.config.load(

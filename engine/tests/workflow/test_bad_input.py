@@ -60,6 +60,32 @@ def test_a_bad_configuration_ends_before_anything_runs(changes, line, copy):
     assert not (copy / "results").exists()
 
 
+def test_a_configuration_that_is_not_yaml_is_one_line(copy):
+    file = copy / "config/config.yaml"
+    text = file.read_text()
+    file.write_text("seed: 1\nresults: [out\n")
+    done = snakemake(copy, "--dry-run")
+    file.write_text(text)
+    assert done.returncode == 1
+    assert done.stderr.startswith("config/config.yaml: line 3: not valid YAML (expected ',' or ']'")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_cell_of_unknown_axes_has_no_rule(copy):
+    cell = (
+        "results/stream2llm/cells/backend=sim/hardware=h200-tp2/workload=anns/delay=1/"
+        "eviction=cost_published/policy=fcfs/stream=true/qps=3.0/cell.json"
+    )
+    assert snakemake(copy, cell, "--dry-run").returncode == 0
+    for known, unknown in (("h200", "h20"), ("fcfs", "fcsf"), ("true", "yes")):
+        wrong = cell.replace(known, unknown)
+        done = snakemake(copy, wrong, "--dry-run")
+        told = done.stdout + done.stderr
+        assert done.returncode == 1
+        assert f"No rule to produce {wrong}" in told
+        assert "InputFunctionException" not in told
+
+
 def test_bad_traces_end_the_job_in_one_line(copy):
     traces = copy / "traces"
     shutil.copytree(copy / "data/traces/crawler_sample", traces, dirs_exist_ok=True)
