@@ -40,6 +40,21 @@ def digest(*modules: str, skip: Iterable[str] = ()) -> str:
     return whole.hexdigest()
 
 
+def listing(folder: str | Path) -> str:
+    """SHA-256 over names, sizes and times of the files in a folder, at any depth.
+
+    It changes when a file does; contents are not read, since traces can be large.
+    """
+    whole = hashlib.sha256()
+    for file in sorted(Path(folder).rglob("*")):
+        if file.is_file():
+            stat = file.stat()
+            whole.update(
+                f"{file.relative_to(folder).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode()
+            )
+    return whole.hexdigest()
+
+
 def _collect(file: Path, found: set[Path], skipped: set[Path | None]) -> None:
     if file not in found and file not in skipped:
         found.add(file)

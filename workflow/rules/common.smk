@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir).parent / "engine"))
 
 import headrace.config
 from headrace import study as studies
-from headrace.digest import digest
+from headrace.digest import digest, listing
 from headrace.errors import HeadraceError
 from headrace.scheduling import EVICTIONS, POLICIES
 from headrace.script import prepare_jobs
@@ -85,6 +85,20 @@ def trace_subfolder(wildcards):
     if config["workloads"][wildcards.workload]["source"] == "published":
         return config["published"]["folders"][wildcards.workload]
     return "."
+
+
+def trace_listing(wildcards):
+    """What tells whether a file in a folder of one's own has changed: the folder's own time does not."""
+    source = config["workloads"][wildcards.workload]["source"]
+    return None if source == "published" else listing(source)
+
+
+def published_folders():
+    """Folders of the public data set that the configuration needs; none named means all of it."""
+    workloads = config["workloads"].items()
+    names = [name for name, workload in workloads if workload["source"] == "published"]
+    folders = {config["published"]["folders"].get(name) for name in names}
+    return [] if folders & {None, "."} else sorted(folders)
 
 
 def perf_model(wildcards):

@@ -52,6 +52,7 @@ rule fetch_traces:
     params:
         repo=config["published"]["repo"],
         revision=config["published"]["revision"],
+        folders=published_folders(),
     script:
         "../scripts/fetch_traces.py"
 
@@ -77,6 +78,7 @@ rule tokenise_traces:
         runtime=120,
     params:
         subfolder=trace_subfolder,
+        listing=trace_listing,
         tokeniser=config["tokeniser"],
         queries=workload_key("queries"),
         worlds=workload_key("worlds"),

@@ -6,4 +6,5 @@ from headrace.script import script
 from headrace.workload import fetch
 
 with script(snakemake.log[0]):
-    fetch(snakemake.params.repo, snakemake.params.revision, Path(snakemake.output[0]))
+    params = snakemake.params
+    fetch(params.repo, params.revision, Path(snakemake.output[0]), params.folders)

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,9 +23,9 @@ def source_kind(source: str) -> str:
     return "path"
 
 
-def fetch(repo: str, revision: str | None, out: Path) -> None:
-    """Download the data set `repo` of the Hugging Face hub at `revision` (a commit) into the folder `out`,
-    which is whole or not there.
+def fetch(repo: str, revision: str | None, out: Path, folders: Sequence[str] = ()) -> None:
+    """Download `folders` (all, if none is named) of the data set `repo` of the Hugging Face hub at
+    `revision` (a commit) into the folder `out`, which is whole or not there.
 
     Raises HeadraceError when no revision is named, and when the hub can't be reached or has no such
     data set or revision.
@@ -47,7 +48,11 @@ def fetch(repo: str, revision: str | None, out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         huggingface_hub.snapshot_download(
-            repo_id=repo, repo_type="dataset", revision=revision, local_dir=temporary
+            repo_id=repo,
+            repo_type="dataset",
+            revision=revision,
+            local_dir=temporary,
+            allow_patterns=[f"{folder}/*" for folder in folders] or None,
         )
         if out.exists():
             shutil.rmtree(out)

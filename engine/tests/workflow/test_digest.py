@@ -1,11 +1,12 @@
 """Digests follow imports, so that an edit re-runs what it changed and nothing else."""
 
+import os
 from textwrap import dedent
 
 import pytest
 
 from headrace import digest as module
-from headrace.digest import digest
+from headrace.digest import digest, listing
 from headrace.errors import HeadraceError
 
 SOURCES = {
@@ -139,3 +140,19 @@ def test_a_digest_is_the_same_wherever_the_package_lies(tmp_path, package):
     module.SOURCES.mkdir()
     (tmp_path / "moved").rename(module.SOURCES / "headrace")
     assert digest("headrace.cell") == here
+
+
+def test_a_listing_changes_with_any_file_at_any_depth(tmp_path):
+    inner = tmp_path / "a" / "trace.csv"
+    inner.parent.mkdir()
+    inner.write_text("1")
+    seen = {listing(tmp_path)}
+    assert listing(tmp_path) in seen
+    inner.write_text("2")
+    os.utime(inner, ns=(0, 1))
+    seen.add(listing(tmp_path))
+    (tmp_path / "b.csv").write_text("")
+    seen.add(listing(tmp_path))
+    inner.unlink()
+    seen.add(listing(tmp_path))
+    assert len(seen) == 4

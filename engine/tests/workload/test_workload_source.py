@@ -3,6 +3,7 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from headrace.workload import fetch, read_table, read_traces, source_kind
 
@@ -12,9 +13,13 @@ def hub(monkeypatch, repository):
     """A hub whose only data set holds the sample traces, below folders of its own."""
     asked = []
 
-    def download(repo_id: str, repo_type: str, revision: str, local_dir: Path) -> str:
+    def download(repo_id: str, repo_type: str, revision: str, local_dir: Path, allow_patterns) -> str:
         asked.append((repo_id, repo_type, revision))
-        shutil.copytree(repository / "data/traces", Path(local_dir) / "traces", dirs_exist_ok=True)
+        files = [path.relative_to(repository / "data") for path in (repository / "data/traces").rglob("*.*")]
+        for file in filter_repo_objects([file.as_posix() for file in files], allow_patterns=allow_patterns):
+            target = Path(local_dir) / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(repository / "data" / file, target)
         return str(local_dir)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
@@ -31,6 +36,11 @@ def test_the_published_data_set_is_fetched_and_read(hub, word_tokeniser, tmp_pat
         chunks = tmp_path / f"{name}.parquet"
         read_traces(name, out, word_tokeniser, 1, chunks, progress=False, queries=3)
         assert read_table(chunks)["query_id"].n_unique() == 3
+
+
+def test_only_the_named_folders_are_fetched(hub, tmp_path):
+    fetch("someone/some-data", "0123abc", tmp_path / "published", ["traces/crawler_sample"])
+    assert [path.name for path in (tmp_path / "published/traces").iterdir()] == ["crawler_sample"]
 
 
 @pytest.mark.parametrize("revision", [None, ""])
