@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -27,9 +28,11 @@ def script(log: str | Path) -> Iterator[None]:
     """Run the body with stdout and stderr copied to `log`.
 
     A HeadraceError is told in its one line, any other error with its traceback, both on the
-    terminal and in the log; then the process ends with exit code 1.
+    terminal and in the log; then the process ends with exit code 1. Where there is no terminal (and
+    so no progress bar) the end of a job is a line.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
     with Path(log).open("w", encoding="utf-8") as file:
         out, err = _Copied(sys.stdout, file), _Copied(sys.stderr, file)
         with redirect_stdout(out), redirect_stderr(err):
@@ -41,6 +44,8 @@ def script(log: str | Path) -> Iterator[None]:
             except Exception:
                 traceback.print_exc()
                 sys.exit(1)
+    if not sys.stderr.isatty():
+        print(f"{Path(log).with_suffix('')}: {time.perf_counter() - started:.1f} s", file=sys.stderr)
 
 
 class _Copied:

@@ -50,6 +50,6 @@ rule scorecard:
     params:
         workloads=study_workloads("stream2llm"),
         calibration=config["calibration"]["stream2llm"],
-        sources=digest("headrace.scorecard"),
+        sources=digest("headrace.scorecard.score"),
     script:
         "../scripts/scorecard.py"

@@ -97,7 +97,7 @@ def print_summary(scorecard: Path, console: Console) -> None:
             console.print(
                 f"[bold]Worst seen rows, {workload}[/bold] (without speedups: they restate the seconds)"
             )
-            console.print(_rows(rows))
+            console.print(_rows(rows, with_intervals=console.width >= 100))
     console.print(_counts(table), highlight=False)
 
 
@@ -126,28 +126,25 @@ def _errors(groups: pl.DataFrame, judged: bool, beside_null: bool) -> Table:
     return table
 
 
-def _rows(rows: pl.DataFrame) -> Table:
+def _rows(rows: pl.DataFrame, with_intervals: bool) -> Table:
     table = _table(("cell", "quantity"))
-    for heading in ("published", "ours", "95% PI", "error", "null"):
+    for heading in ("published", "ours", *(("95% PI",) if with_intervals else ()), "error", "null"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows.iter_rows(named=True):
         policy = row["policy"] if row["stream"] else f"{row['policy']} non-streaming"
-        table.add_row(
-            f"{row['setting']}, {row['qps']:g} QPS, {policy}",
-            row["quantity"],
-            f"{row['published']:.3g}",
-            f"{row['reproduced']:.3g}",
-            "-" if row["pi_low"] is None else f"{row['pi_low']:.3g}..{row['pi_high']:.3g}",
-            _signed(row["rel_error"]),
-            _signed(row["null_error"]),
-        )
+        fields = [f"{row['setting']}, {row['qps']:g} QPS, {policy}", row["quantity"]]
+        fields += [_number(row["published"]), _number(row["reproduced"])]
+        if with_intervals:
+            low, high = row["pi_low"], row["pi_high"]
+            fields.append("-" if low is None else f"{_number(low)}..{_number(high)}")
+        table.add_row(*fields, _signed(row["rel_error"]), _signed(row["null_error"]))
     return table
 
 
 def _table(texts: tuple[str, ...]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in texts:
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     return table
 
 
@@ -160,6 +157,10 @@ def _counts(table: pl.DataFrame) -> str:
         "published, not reproduced": (verdict == "missing").sum(),
     }
     return "; ".join(f"{count} {what}" for what, count in counts.items())
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _percent(share: float | None) -> str:

@@ -109,6 +109,20 @@ def test_lists_are_replaced_and_nothing_is_shared():
             " name a JSON file, relative to the repository; make perf-models builds one",
         ),
         (
+            {"hardware": {"h200-tp2": {"perf_model": {"provider": "roofline"}}}},
+            "config/hardware.yaml: key h200-tp2.perf_model.file:"
+            " data/perf_models/h200-tp2.llama-3.1-8b.silicon.json has provider silicon, not roofline;"
+            " name the file of this hardware, or correct the key",
+        ),
+        (
+            {
+                "workloads": {"crawler": {"source": "data/traces/crawler_sample"}},
+                "tokeniser": {"kind": "tekken"},
+            },
+            "config/config.yaml: key tokeniser.name: names 'meta-llama/Llama-3.1-8B-Instruct', but kind is"
+            " tekken, which needs no name; set name: null",
+        ),
+        (
             {"generators": {"crawler": {"gap_s": {"p5O": 1.0}}}},
             "own.yaml: key generators.crawler.gap_s.p5O: unknown key; known: max, min",
         ),
