@@ -28,8 +28,9 @@ def script(log: str | Path) -> Iterator[None]:
     """Run the body with stdout and stderr copied to `log`.
 
     A HeadraceError is told in its one line, any other error with its traceback, both on the
-    terminal and in the log; then the process ends with exit code 1. Where there is no terminal (and
-    so no progress bar) the end of a job is a line.
+    terminal and in the log; then the process ends with exit code 1. An interrupt (130) is only noted
+    in the log: the user knows. Where there is no terminal, and so no progress bar, the end of a job is
+    a line.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
@@ -41,6 +42,9 @@ def script(log: str | Path) -> Iterator[None]:
             except HeadraceError as error:
                 print(error, file=sys.stderr)
                 sys.exit(1)
+            except KeyboardInterrupt:
+                print("interrupted", file=file)
+                sys.exit(130)
             except Exception:
                 traceback.print_exc()
                 sys.exit(1)

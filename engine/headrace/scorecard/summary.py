@@ -21,7 +21,7 @@ FAMILIES = {
 }
 ROLES = {
     "seen": "Seen: could be looked at while building, and no fit did",
-    "calibrated": "Calibrated: a fit looked at these",
+    "calibrated": "Calibrated: a fit may look at these",
     "input": "Input: a generator was told these, or they follow from the settings",
 }
 WORST = 5

@@ -72,3 +72,10 @@ def test_progress_bars_stay_out_of_the_log(run):
     done, log = run("sys.stderr.write('\\r 10 %')\nsys.stderr.write('\\x1b[2K 20 %')\nprint('done')")
     assert "20 %" in done.stderr
     assert log == "done\n"
+
+
+def test_an_interrupt_needs_no_traceback(run, tmp_path):
+    done, log = run("with atomic('out.csv') as temporary:\n    raise KeyboardInterrupt")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert log == "interrupted\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
