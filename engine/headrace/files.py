@@ -60,14 +60,24 @@ def write_json(path: str | Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
-def read_json(path: str | Path) -> object:
-    """Parse a JSON file. Raises HeadraceError when it is missing, unreadable or cut short."""
+def read_text(path: str | Path) -> str:
+    """The text of a UTF-8 file, line ends as they are. Raises HeadraceError when it can't be read."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise HeadraceError(path, "no such file", "check the path in the config") from None
+        raise HeadraceError(path, "no such file", "check the path") from None
     except (OSError, UnicodeDecodeError) as error:
         raise HeadraceError(path, f"can't be read ({error})", "check the file and its permissions") from error
+
+
+def read_json(path: str | Path, **options: object) -> object:
+    """Parse a JSON file; `options` as of json.loads.
+
+    Raises HeadraceError when it is missing, unreadable or cut short.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text, **options)
     except json.JSONDecodeError as error:
         raise HeadraceError(
             f"{path}: line {error.lineno}", f"not valid JSON ({error.msg})", "restore or regenerate the file"
@@ -78,12 +88,9 @@ def read_yaml(path: str | Path) -> object:
     """Parse a YAML file. Raises HeadraceError when it is missing, unreadable or not YAML."""
     import yaml
 
+    text = read_text(path)
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise HeadraceError(path, "no such file", "check the path in the config") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise HeadraceError(path, f"can't be read ({error})", "check the file and its permissions") from error
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}: line {mark.line + 1}" if mark else path

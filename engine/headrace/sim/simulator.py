@@ -9,6 +9,7 @@ from headrace.kv import Ledger, LedgerError
 from headrace.request import Request
 from headrace.scheduling.contract import CHUNK, GONE, OPENED, RECOMPUTE, Limits, Plan, Scheduler
 from headrace.sim.collector import collector_paused
+from headrace.sim.livelock import PATIENCE, LivelockError, names, patience_left
 
 
 class HandOver(NamedTuple):
@@ -23,10 +24,6 @@ class HandOver(NamedTuple):
     prompt_tokens: int
     common_prefix_tokens: int
     final: bool
-
-
-class LivelockError(RuntimeError):
-    """The engine does work for ever without finishing anything, or waits for what can't come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +75,11 @@ class Simulator:
 
     def _serve(self, hand_overs, requests):
         scheduler, ledger, live = self.scheduler, self.ledger, self.live
-        step_time, observe, block_size = self.step_time, self.observe, self.limits.block_size
+        step_time, observe = self.step_time, self.observe
+        budget, block_size = self.limits.token_budget, self.limits.block_size
         now_s = busy_s = 0.0
         steps = plans = taken = progress_at = 0
-        patience = 10_000  # plans without progress until the guard looks closer
-        alarm, end = patience, len(hand_overs)
+        alarm, end = PATIENCE, len(hand_overs)
         looked_s = 0.0  # when the guard last looked
         next_s = hand_overs[0][0] if end else inf
         while taken < end or live:
@@ -90,14 +87,14 @@ class Simulator:
                 self._take(hand_overs[taken], requests, now_s)
                 taken += 1
                 next_s = hand_overs[taken][0] if taken < end else inf
-                progress_at, alarm = plans, plans + patience
+                progress_at, alarm = plans, plans + PATIENCE
             plan = scheduler.plan(now_s, ledger)
             plans += 1
             if plans > alarm:
                 if now_s > looked_s and next_s < inf:  # open streams may drive each other out until then
-                    looked_s, alarm = now_s, plans + patience
+                    looked_s, alarm = now_s, plans + PATIENCE
                 else:
-                    alarm = progress_at + self._patience(plans - progress_at)
+                    alarm = progress_at + patience_left(live, budget, plans - progress_at)
             seconds = self._make_room(plan) if plan.evictions or plan.loads else 0.0
             runs = plan.runs
             if not runs:
@@ -130,7 +127,7 @@ class Simulator:
                         request.finished_s = now_s
                         ledger.release(request)
                         del live[request]
-                        progress_at, alarm = plans, plans + patience
+                        progress_at, alarm = plans, plans + PATIENCE
                     else:
                         request.prompt += 1  # the token just sampled is computed next
             scheduler.stepped(plan, seconds, now_s)
@@ -193,32 +190,5 @@ class Simulator:
         if until_s == inf or until_s < now_s:
             never_closed = [request for request in self.live if not request.closed]
             why = "streams were never closed" if never_closed else "requests can never be served"
-            raise LivelockError(f"{why}: {_names(never_closed or list(self.live))}")
+            raise LivelockError(f"{why}: {names(never_closed or self.live)}")
         return until_s
-
-    def _patience(self, quiet: int) -> int:
-        """How many plans may pass without progress; `quiet` have. Raises LivelockError beyond that.
-
-        Once no chunk is to come, serving every live request from scratch, one after the other, is
-        what the worst legal schedule could need; four times that without one finished request is a
-        livelock. Before, it is one if the clock stands still.
-        """
-        budget = self.limits.token_budget
-        worst = sum(r.prompt // budget + r.output_tokens - r.output + 2 for r in self.live)
-        allowed = 4 * worst + 1000
-        if quiet > allowed:
-            raise LivelockError(f"no progress in {quiet} steps: {_names(list(self.live))}")
-        return allowed
-
-
-def _names(requests: list[Request]) -> str:
-    worst = sorted(requests, key=lambda r: (-r.preemptions_recompute - r.preemptions_swap, r.id))
-    more = f" and {len(worst) - 5} more" if len(worst) > 5 else ""
-    return (
-        ", ".join(
-            f"request {r.id} ({r.computed} of {r.prompt} tokens computed,"
-            f" {r.preemptions_recompute + r.preemptions_swap} preemptions)"
-            for r in worst[:5]
-        )
-        + more
-    )

@@ -1,12 +1,13 @@
 """The files of published traces, read strictly: CSV rows and JSON objects."""
 
 import csv
-import json
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
 from headrace.errors import HeadraceError
+from headrace.files import read_json, read_text
 
 # Pages are longer than the csv module's default limit of 131,072 characters.
 LONGEST_FIELD = 2**31 - 1
@@ -34,15 +35,10 @@ def read_rows(path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = 
     """
     csv.field_size_limit(LONGEST_FIELD)
     rows: list[dict] = []
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            header = reader.fieldnames
-            rows.extend(reader)
-    except FileNotFoundError:
-        raise HeadraceError(path, "no such file", "restore it or take it off the list of traces") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise HeadraceError(path, f"can't be read ({error})", "check the file and its permissions") from error
+        header = reader.fieldnames
+        rows.extend(reader)
     except csv.Error as error:
         raise HeadraceError(
             f"{path}: row {len(rows) + 1}", f"not valid CSV ({error})", "restore the file"
@@ -76,16 +72,7 @@ def read_object(path: Path) -> Iterator[tuple[int, object]]:
     Raises HeadraceError for a file that is missing, unreadable or cut short, a key that is no whole
     number and a number that is there twice.
     """
-    try:
-        pairs = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_Pairs)
-    except FileNotFoundError:
-        raise HeadraceError(path, "no such file", "check the path of the traces") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise HeadraceError(path, f"can't be read ({error})", "check the file and its permissions") from error
-    except json.JSONDecodeError as error:
-        raise HeadraceError(
-            f"{path}: line {error.lineno}", f"not valid JSON ({error.msg})", "restore the file"
-        ) from error
+    pairs = read_json(path, object_pairs_hook=_Pairs)
     if not isinstance(pairs, _Pairs):
         raise HeadraceError(path, "is no JSON object", "give an object: id -> entry")
     seen = set()

@@ -224,7 +224,7 @@ def test_hardware_of_another_model_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (None, "bad.yaml: no such file; check the path in the config"),
+        (None, "bad.yaml: no such file; check the path"),
         (
             "a: [1",
             "bad.yaml: line 1: not valid YAML (expected ',' or ']', but got '<stream end>');"
