@@ -155,6 +155,7 @@ def reference_tables(study):
 
 def provenance(hardware):
     """What a figure says about where its numbers come from."""
-    chosen = config["hardware"][hardware]["perf_model"]
-    model = Path(chosen["file"]).name.removesuffix(".json")
-    return f"simulated; performance model {model}"
+    chosen = config["hardware"][hardware]
+    model = Path(chosen["perf_model"]["file"]).name.removesuffix(".json")
+    calibrated = "; pool and step time chosen on the calibration set" * chosen["calibrated"]
+    return f"simulated; performance model {model}{calibrated}"
