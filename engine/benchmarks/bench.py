@@ -63,7 +63,7 @@ def main() -> None:
         for part in track((peers, heaviest_cell, scheduling_passes, processes), "benchmarks"):
             part(table.add_row, Path(folder))
             table.add_section()
-    console = Console(width=110)
+    console = Console(width=120)
     console.print(table)
     console.print(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}")
 
@@ -94,8 +94,8 @@ def scheduling_passes(row: Callable[..., None], folder: Path) -> None:
         times = scheduling_pass.medians(policy, 500)
         time(row, f"pass at 500 queued, amortised, {policy}", times["amortised"], "us", 20)
         if "from_scratch" in times:
-            beside = f"us, {times['from_scratch'] / times['published_shape']:.2f} of the published shape"
-            time(row, f"pass at 500 queued, from scratch, {policy}", times["from_scratch"], beside, 70)
+            share = f"us ({times['from_scratch'] / times['published_shape']:.2f} of the next)"
+            time(row, f"pass at 500 queued, from scratch, {policy}", times["from_scratch"], share, 70)
             time(row, f"pass at 500 queued, published shape, {policy}", times["published_shape"], "us", None)
 
 

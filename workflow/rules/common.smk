@@ -157,5 +157,7 @@ def provenance(hardware):
     """What a figure says about where its numbers come from."""
     chosen = config["hardware"][hardware]
     model = Path(chosen["perf_model"]["file"]).name.removesuffix(".json")
-    calibrated = "; pool and step time chosen on the calibration set" * chosen["calibrated"]
+    calibrated = (
+        "; pool and step time chosen on the calibration set" * chosen["calibrated"]
+    )
     return f"simulated; performance model {model}{calibrated}"
