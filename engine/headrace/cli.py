@@ -56,6 +56,9 @@ def policies() -> None:
 )
 def cell(spec: Path, chunks: Path, arrivals: Path, perf_model: Path, out: Path) -> None:
     """Simulate one cell: requests.parquet, cell.json and run.json."""
+    from headrace.threads import one_each
+
+    one_each()
     from headrace.cell import run
     from headrace.spec import read_spec
 

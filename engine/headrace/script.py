@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import TextIO
 
 from headrace.errors import HeadraceError
+from headrace.threads import one_each
 
 
 def prepare_jobs() -> None:
-    """Set what the processes of jobs inherit: these sources come first, and Polars starts one thread.
-
-    Snakemake runs as many jobs as there are cores; a cell's tables are small.
-    """
+    """Set what the processes of jobs inherit: these sources come first, libraries run one thread each."""
     sources = str(Path(__file__).parent.parent)
     paths = [sources, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, dict.fromkeys(paths)))
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    one_each()
 
 
 @contextmanager

@@ -56,28 +56,29 @@ class TwoPhase:
         return self.make_room(selected, waiting, ledger)
 
     def select(self) -> tuple[list, list]:
-        """Phase 1: residents and others that run, each [(request, new tokens)], best first."""
+        """Phase 1: residents and others that run, each [(request, new tokens, blocks in all)], best first."""
         budget, slots, pool, size, ahead = self.bounds
         resident = self.resident
         seats = slots - len(resident)
+        pool -= ahead  # what the next one may need, its pre-allocation set aside
         stay, admit = [], []
         for request in self.order.requests:
             tokens = request.prompt - request.computed
             if tokens > budget:
                 tokens = budget
-            need = (request.computed + tokens + size - 1) // size + ahead
-            if need > pool:
-                if pool <= ahead:
+            blocks = (request.computed + tokens + size - 1) // size
+            if blocks > pool:
+                if pool <= 0:
                     break
                 continue
             if request in resident:
-                stay.append((request, tokens))
+                stay.append((request, tokens, blocks))
             elif seats:
                 seats -= 1
-                admit.append((request, tokens))
+                admit.append((request, tokens, blocks))
             else:
                 continue
-            pool -= need
+            pool -= blocks + ahead
             budget -= tokens
             if not budget:
                 break
@@ -85,11 +86,10 @@ class TwoPhase:
 
     def make_room(self, stay: list, admit: list, ledger: Ledger) -> Plan:
         """Phase 2: blocks for all that were selected; phase 1 has made sure that they exist."""
-        _, _, _, size, ahead = self.bounds
-        free, host_free = ledger.free, ledger.host_free
+        ahead, free, host_free = self.bounds[-1], ledger.free, ledger.host_free
         runs, evictions, loads, victims = [], [], [], None
-        for request, tokens in stay + admit if admit else stay:
-            grow = (request.computed + tokens + size - 1) // size - request.blocks
+        for request, tokens, blocks in stay + admit if admit else stay:
+            grow = blocks - request.blocks
             if grow > 0:
                 if grow > free:
                     victims = victims or self.victims(stay)
@@ -113,7 +113,7 @@ class TwoPhase:
 
     def victims(self, stay: list) -> Iterator[Request]:
         """Residents that were not selected: the idle ones, newest first, then by rising priority."""
-        selected = {request for request, _ in stay}
+        selected = {request for request, _, _ in stay}
         for request in reversed(self.resident):
             if request.key is None:
                 yield request

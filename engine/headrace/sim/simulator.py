@@ -150,7 +150,8 @@ class Simulator:
             return
         computed = request.computed
         request.change_prompt(prompt_tokens, common_prefix_tokens, final)
-        request.handed_over_s, request.last_chunk_s = time_s, now_s
+        request.handed_over_s = time_s
+        request.last_chunk_s = now_s
         if prompt_tokens + request.output_tokens - 1 > self.longest:
             self._refuse(request, kind, now_s)
             return
