@@ -85,7 +85,7 @@ class Hardware:
     host_blocks: int = at_least(0)
     """KV blocks of the host's swap pool."""
     calibrated: bool
-    """Whether kv_blocks and overheads were fitted to published rows, or are starting values."""
+    """Whether kv_blocks or an overhead was chosen by looking at published rows of this GPU."""
     silicon: SiliconSource | None = None
     roofline: RooflineSource | None = None
     published: PublishedSource | None = None
