@@ -73,7 +73,7 @@ def test_prompts_have_a_heavy_tail_below_the_limit_of_the_model(generated):
     crawler, anns = (
         generated[name][0].filter(pl.col("final"))["prompt_tokens"] for name in ("crawler", "anns")
     )
-    assert crawler.quantile(0.999) > 3 * crawler.quantile(0.95)
+    assert crawler.quantile(0.999) > 100_000
     assert anns.quantile(0.99) > 2.5 * anns.quantile(0.95)
     assert max(table["prompt_tokens"].max() for table, _ in generated.values()) <= 120_000
 
