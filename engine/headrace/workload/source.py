@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from headrace.errors import HeadraceError, nearest
 
@@ -52,7 +52,7 @@ def fetch(repo: str, revision: str | None, out: Path, folders: Sequence[str] = (
             repo_type="dataset",
             revision=revision,
             local_dir=temporary,
-            allow_patterns=[f"{folder}/*" for folder in folders] or None,
+            allow_patterns=[(PurePosixPath(folder) / "*").as_posix() for folder in folders] or None,
         )
         if out.exists():
             shutil.rmtree(out)

@@ -38,8 +38,11 @@ def test_the_published_data_set_is_fetched_and_read(hub, word_tokeniser, tmp_pat
         assert read_table(chunks)["query_id"].n_unique() == 3
 
 
-def test_only_the_named_folders_are_fetched(hub, tmp_path):
-    fetch("someone/some-data", "0123abc", tmp_path / "published", ["traces/crawler_sample"])
+@pytest.mark.parametrize(
+    "folder", ["traces/crawler_sample", "traces/crawler_sample/", "./traces/crawler_sample"]
+)
+def test_only_the_named_folders_are_fetched(hub, tmp_path, folder):
+    fetch("someone/some-data", "0123abc", tmp_path / "published", [folder])
     assert [path.name for path in (tmp_path / "published/traces").iterdir()] == ["crawler_sample"]
 
 
