@@ -8,7 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from headrace.plots.cells import Grid, main_grid
-from headrace.plots.style import BAND_ALPHA, Series, drawing, legend, note, published_points, save
+from headrace.plots.style import (
+    BAND_ALPHA,
+    TTFT,
+    Series,
+    drawing,
+    legend,
+    note,
+    published_points,
+    save,
+)
 from headrace.scorecard.intervals import prediction_interval
 
 WORKLOADS = ("crawler", "anns")
@@ -45,8 +54,7 @@ def draw(cells: list[Path], reference: Path, out_stem: Path, provenance: str) ->
         sizes = "; ".join(f"{workload}: {grid.size(workload)}" for workload in rows)
         note(
             figure,
-            f"TTFT from the last hand-over to the first token. Lines: world 0. {sizes}.\n"
-            f"{grid.hardware}; {provenance}.",
+            f"{TTFT} Lines: world 0.\n{sizes}.\n{grid.hardware}; {provenance}.",
         )
         save(figure, out_stem)
 

@@ -17,6 +17,7 @@ from headrace.files import atomic
 WIDTH_IN = 7.0
 BAND_ALPHA = 0.10
 NOTE_GREY = "0.35"
+TTFT = "TTFT: first token after the last hand-over, without streaming after the submission."
 FORMATS = ("svg", "pdf", "png")
 WITHOUT_DATES = {
     "svg": {"Date": None, "Creator": "Headrace"},

@@ -8,7 +8,15 @@ from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFo
 
 from headrace.errors import HeadraceError
 from headrace.plots.cells import Grid, main_grid
-from headrace.plots.style import Series, drawing, legend, note, published_points, save
+from headrace.plots.style import (
+    TTFT,
+    Series,
+    drawing,
+    legend,
+    note,
+    published_points,
+    save,
+)
 from headrace.scorecard.intervals import prediction_interval
 
 DODGE = 1.035
@@ -41,8 +49,7 @@ def draw(cells: list[Path], reference: Path, out_stem: Path, provenance: str, wo
         legend(figure, shown, markers=True, spread="whiskers" if spread else None, published=published)
         note(
             figure,
-            "TTFT from the last hand-over to the first token. Points: world 0, side by side around their"
-            f" rate. {grid.size(workload)}.\n"
+            f"{TTFT}\nPoints: world 0, side by side around their rate. {grid.size(workload)}.\n"
             f"{grid.hardware}; {provenance}.",
         )
         save(figure, out_stem)
