@@ -17,7 +17,6 @@ from headrace.request import Request
 from headrace.scheduling import CHUNK, OPENED, Limits, Policy, load, scheduler
 
 LIMITS = Limits(token_budget=8192, slots=1_000_000, blocks=97_000, host_blocks=0)
-QUEUES = (10, 25, 50, 100, 200, 500)
 
 
 class _NoCosts:

@@ -10,12 +10,6 @@ FOLDER = "/".join(f"{axis}={{{axis}}}" for axis in AXES)
 
 def cells(study: dict, backend: str) -> list[Axes]:
     """The axes of every cell, part by part of the grid: hardware x evictions x settings x policies."""
-    return [cell for part in study["grid"] for cell in part_cells(study, backend, part)]
-
-
-def part_cells(study: dict, backend: str, part: str) -> list[Axes]:
-    """The axes of the cells in one part of the grid, such as "main"."""
-    grid = study["grid"][part]
     return [
         {
             "backend": backend,
@@ -27,7 +21,8 @@ def part_cells(study: dict, backend: str, part: str) -> list[Axes]:
             "stream": policy["stream"],
             "qps": float(qps),
         }
-        for hardware, eviction, setting in product(grid["hardware"], grid["evictions"], grid["settings"])
+        for part in study["grid"].values()
+        for hardware, eviction, setting in product(part["hardware"], part["evictions"], part["settings"])
         for qps, policy in product(setting["qps"], study["policies"])
     ]
 

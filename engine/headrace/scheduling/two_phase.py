@@ -44,10 +44,8 @@ class TwoPhase:
             self.resident.pop(request, None)
             if request.key is not None:
                 self.order.remove(request)
-        elif request.computed < request.prompt:
-            self.order.put(request)
-        elif request.key is not None:
-            self.order.remove(request)
+        else:
+            self.order.keep(request)
 
     def plan(self, now_s: float, ledger: Ledger) -> Plan:
         if not self.order.requests:
