@@ -28,6 +28,7 @@ def contradictions(config: dict, places: Places) -> Iterator[HeadraceError]:
     }
     for workload in sorted(used & config["workloads"].keys()):
         yield from _source_problems(config, workload, places)
+    yield from _data_problems(config, places)
 
 
 def _unknown_names(config: dict, study: str, definition: dict, places: Places) -> Iterator[HeadraceError]:
@@ -94,18 +95,30 @@ def _source_problems(config: dict, workload: str, places: Places) -> Iterator[He
         return
     if source == "published":
         published = config["published"]
-        for keys, value, remedy in (
-            (("revision",), published["revision"], "the commit of {} to download"),
-            (("folders", workload), published["folders"].get(workload), "the folder of {} with the traces"),
-        ):
-            if value is None:
-                problem = f"is not set, but workloads.{workload}.source is published"
-                remedy = f"name {remedy.format(published['repo'])}"
-                yield HeadraceError(places.of(("published", *keys)), problem, remedy)
+        if published["folders"].get(workload) is None:
+            problem = f"is not set, but workloads.{workload}.source is published"
+            remedy = f"name the folder of {published['repo']} with the traces"
+            yield HeadraceError(places.of(("published", "folders", workload)), problem, remedy)
     elif not Path(source).is_dir():
         problem = f"{source!r} is no folder, and no other source is called so"
         yield HeadraceError(place, problem, "synthetic, published or a folder with traces")
     yield from _tokeniser_problems(config["tokeniser"], places)
+
+
+def _data_problems(config: dict, places: Places) -> Iterator[HeadraceError]:
+    published, folder = config["published"], config["data"]
+    readers = [
+        f"workloads.{name}.source"
+        for name, workload in config["workloads"].items()
+        if workload["source"] == "published"
+    ]
+    readers += ["backend"] * (config["backend"] == "published")
+    if folder is not None and not Path(folder).is_dir():
+        yield HeadraceError(places.of(("data",)), f"{folder!r} is no folder", "name that of the data set")
+    elif folder is None and readers and published["revision"] is None:
+        problem = f"is not set, but {readers[0]} is published"
+        remedy = f"name the commit of {published['repo']} to download, or its folder with the key data"
+        yield HeadraceError(places.of(("published", "revision")), problem, remedy)
 
 
 def _tokeniser_problems(tokeniser: dict, places: Places) -> Iterator[HeadraceError]:

@@ -21,6 +21,14 @@ def prepare_jobs() -> None:
     one_each()
 
 
+def paths(inputs: object) -> dict[str, list[Path]]:
+    """The named inputs of a job, each as a list of files."""
+    return {
+        name: [Path(file) for file in ([files] if isinstance(files, str) else files)]
+        for name, files in inputs.items()
+    }
+
+
 @contextmanager
 def script(log: str | Path) -> Iterator[None]:
     """Run the body with stdout and stderr copied to `log`.

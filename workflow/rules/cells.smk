@@ -23,6 +23,8 @@ rule run_cell:
         "<logs>/{study}/cells/<cell>.log",
     benchmark:
         "<benchmarks>/{study}/cells/<cell>.tsv"
+    wildcard_constraints:
+        backend="sim",
     conda:
         "../../envs/headrace.yaml"
     resources:

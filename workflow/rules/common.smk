@@ -76,8 +76,13 @@ def trace_folder(wildcards):
     """The traces of a workload: downloaded, or in a folder that the config names."""
     source = config["workloads"][wildcards.workload]["source"]
     if source == "published":
-        return rules.fetch_traces.output[0].format(study=wildcards.study)
+        return dataset(wildcards)
     return source
+
+
+def dataset(wildcards):
+    """The public data set: in a folder that the config names, or downloaded."""
+    return config["data"] or rules.fetch_dataset.output[0].format(study=wildcards.study)
 
 
 def trace_subfolder(wildcards):
@@ -90,7 +95,8 @@ def trace_subfolder(wildcards):
 def trace_listing(wildcards):
     """What tells whether a file in a folder of one's own has changed: the folder's own time does not."""
     source = config["workloads"][wildcards.workload]["source"]
-    return None if source == "published" else listing(source)
+    folder = config["data"] if source == "published" else source
+    return listing(folder) if folder else None
 
 
 def published_folders():
@@ -98,6 +104,7 @@ def published_folders():
     workloads = config["workloads"].items()
     names = [name for name, workload in workloads if workload["source"] == "published"]
     folders = {config["published"]["folders"].get(name) for name in names}
+    folders |= {"run_log"} if config["backend"] == "published" else set()
     return [] if folders & {None, "."} else sorted(folders)
 
 
@@ -118,13 +125,36 @@ def cell_sources(wildcards):
     return digest("headrace.cell", f"headrace.scheduling.policies.{wildcards.policy}")
 
 
-def cells(study, **axes):
-    """Requests tables of all cells of a study, or of those with the given values of axes."""
+def results_of(study, backend=config["backend"]):
+    """Folder of what is computed from cells; the simulator's own is the study's folder."""
+    folder = f"{config['results']}/{study}"
+    return folder if backend == "sim" else f"{folder}/{backend}"
+
+
+def grid(study, backend=config["backend"], **axes):
+    """Folders of the study's cells, or of those with the given values of axes."""
     return [
-        f"<results>/{study}/cells/{studies.cell_folder(cell)}/requests.parquet"
-        for cell in studies.cells(config["studies"][study], config["backend"])
+        f"{config['results']}/{study}/cells/{studies.cell_folder(cell)}"
+        for cell in studies.cells(config["studies"][study], backend)
         if all(cell[axis] == value for axis, value in axes.items())
     ]
+
+
+def cells(study, backend=config["backend"], **axes):
+    """Requests tables of all cells of a study, or of those with the given values of axes.
+
+    Which of them the published run logs hold is known when the logs have been read.
+    """
+    tables = [f"{folder}/requests.parquet" for folder in grid(study, backend, **axes)]
+    if backend != "published":
+        return tables
+
+    def found(wildcards):
+        folder = checkpoints.read_run_logs.get(study=study).output.cells
+        there = {str(path) for path in Path(folder).rglob("requests.parquet")}
+        return [table for table in tables if table in there]
+
+    return found
 
 
 def study_workloads(study):
@@ -141,10 +171,19 @@ def perf_model_targets():
     ]
 
 
-def workload_tables(study):
+def workload_tables(study, workloads=None):
+    """The chunk tables of the study's workloads, or of the given ones."""
+    names = study_workloads(study) if workloads is None else workloads
+    return [f"<results>/{study}/workloads/{name}.parquet" for name in names]
+
+
+def scored_workloads(study):
+    """The workloads whose statistics stand beside published ones: a generated one is not the logs'."""
     return [
-        f"<results>/{study}/workloads/{workload}.parquet"
+        workload
         for workload in study_workloads(study)
+        if config["backend"] == "sim"
+        or config["workloads"][workload]["source"] != "synthetic"
     ]
 
 
@@ -153,11 +192,69 @@ def reference_tables(study):
     return sorted(str(path) for path in Path(f"data/reference/{study}").glob("*.csv"))
 
 
-def provenance(hardware):
-    """What a figure says about where its numbers come from."""
+def provenance(hardware, **axes):
+    """What a figure of a hardware's cells says about where its numbers come from."""
+    if config["backend"] == "published":
+        return published_provenance("stream2llm", hardware=hardware, **axes)
     chosen = config["hardware"][hardware]
     model = Path(chosen["perf_model"]["file"]).name.removesuffix(".json")
     calibrated = (
         "; pool and step time chosen on the calibration set" * chosen["calibrated"]
     )
     return f"simulated; performance model {model}{calibrated}"
+
+
+def published_provenance(study, **axes):
+    """A function of the wildcards and the input: read from run logs, and how many of them are not there."""
+    wanted = len(grid(study, **axes))
+
+    def value(wildcards, input):
+        missing = wanted - len(input.cells)
+        gaps = f"; {missing} of {wanted} runs are missing, see runs.csv" * bool(missing)
+        return f"read from the study's run logs{gaps}"
+
+    return value
+
+
+def figure(name, subcategory):
+    """The files of a figure of Stream2LLM."""
+    stem = f"<stream2llm>/figures/{name}"
+    vector = report(
+        f"{stem}.svg",
+        caption=f"../report/stream2llm_{name}.rst",
+        category="Stream2LLM",
+        subcategory=subcategory,
+        labels={"figure": name.removeprefix("fig")},
+    )
+    return {"svg": vector, "pdf": f"{stem}.pdf", "png": f"{stem}.png"}
+
+
+def table(name):
+    """The files of a table of Stream2LLM."""
+    stem = f"<stream2llm>/tables/{name}"
+    return {"csv": f"{stem}.csv", "md": f"{stem}.md"}
+
+
+# What can be drawn from cells alone, from workloads, from performance models, from timings here.
+OF_CELLS = ("fig5", "fig6")
+OF_WORKLOADS = ()
+OF_MODELS = ()
+TIMED = ()
+
+
+def stream2llm_products():
+    """All figures and tables of Stream2LLM that the backend can give.
+
+    Run logs say nothing of workloads and performance models: these come from the data set's traces and
+    measurements where the configuration names them.
+    """
+    names = [*OF_CELLS]
+    if config["backend"] == "sim" or scored_workloads("stream2llm") == study_workloads(
+        "stream2llm"
+    ):
+        names += OF_WORKLOADS
+    if config["backend"] == "sim" or measured_hardware():
+        names += OF_MODELS
+    if config["backend"] == "sim":
+        names += TIMED
+    return [getattr(rules, f"stream2llm_{name}").output for name in names]

@@ -12,7 +12,7 @@ rule metrics:
     input:
         cells("stream2llm"),
     output:
-        "<results>/stream2llm/metrics.parquet",
+        "<stream2llm>/metrics.parquet",
     log:
         "<logs>/stream2llm/metrics.log",
     benchmark:
@@ -32,11 +32,11 @@ rule metrics:
 rule scorecard:
     """Published against reproduced, with prediction intervals and a baseline without a simulator."""
     input:
-        metrics="<results>/stream2llm/metrics.parquet",
-        workloads=workload_tables("stream2llm"),
+        metrics="<stream2llm>/metrics.parquet",
+        workloads=workload_tables("stream2llm", scored_workloads("stream2llm")),
         reference=reference_tables("stream2llm"),
     output:
-        "<results>/stream2llm/scorecard.csv",
+        "<stream2llm>/scorecard.csv",
     log:
         "<logs>/stream2llm/scorecard.log",
     benchmark:
@@ -48,7 +48,7 @@ rule scorecard:
         mem_mb=2000,
         runtime=10,
     params:
-        workloads=study_workloads("stream2llm"),
+        workloads=scored_workloads("stream2llm"),
         calibration=config["calibration"]["stream2llm"],
         sources=digest("headrace.scorecard.score"),
     script:

@@ -4,7 +4,7 @@ Inputs:  the parameters of the generators (config/workloads/*.yaml), or traces i
 Outputs: <results>/{study}/workloads/{workload}.parquet           one row per chunk, all worlds
          <results>/{study}/workloads/{workload}.arrivals.parquet  one row per query, at 1 query/s
          <results>/{study}/workloads/{workload}.traces.json       read and skipped traces, if from traces
-         <results>/{study}/traces/                                the published data set, if asked for
+         <results>/{study}/dataset/                               the published data set, if asked for
 """
 
 
@@ -35,14 +35,14 @@ rule generate_workload:
         "../scripts/generate_workload.py"
 
 
-rule fetch_traces:
-    """Download the public data set at the revision that the config names."""
+rule fetch_dataset:
+    """Download what the configuration needs of the public data set, at the revision that it names."""
     output:
-        directory("<results>/{study}/traces"),
+        directory("<results>/{study}/dataset"),
     log:
-        "<logs>/{study}/fetch_traces.log",
+        "<logs>/{study}/fetch_dataset.log",
     benchmark:
-        "<benchmarks>/{study}/fetch_traces.tsv"
+        "<benchmarks>/{study}/fetch_dataset.tsv"
     localrule: True
     conda:
         "../../envs/headrace.yaml"
@@ -54,7 +54,7 @@ rule fetch_traces:
         revision=config["published"]["revision"],
         folders=published_folders(),
     script:
-        "../scripts/fetch_traces.py"
+        "../scripts/fetch_dataset.py"
 
 
 rule tokenise_traces:

@@ -6,6 +6,7 @@ import polars as pl
 from headrace.axes import TYPES, Axes
 from headrace.metrics.concurrency import COUNTED_FROM, concurrent_at_preemption
 from headrace.metrics.latency import duration_s, percentiles
+from headrace.metrics.overload import is_overloaded
 
 SCHEMA = {
     "backend": pl.String,
@@ -23,16 +24,20 @@ SCHEMA = {
 PUBLISHED_SEED = 42
 
 
-def cell_metrics(requests: pl.DataFrame, axes: Axes) -> pl.DataFrame:
+def cell_metrics(
+    requests: pl.DataFrame, axes: Axes, offered_loads: dict[int, float] | None = None
+) -> pl.DataFrame:
     """Long table of one cell: the axes, world, quantity, value (schema `SCHEMA`).
 
-    `requests` is a checked requests table. A quantity that a world does not define has no row there: a
-    percentile when nothing was served, concurrency when nothing was preempted.
+    `requests` is a checked requests table, `offered_loads` that of each world where known. A quantity that a
+    world does not define has no row there: a percentile when nothing was served, concurrency when nothing
+    was preempted.
     """
+    loads = offered_loads or {}
     rows = [
         (world, quantity, value)
         for (world,), of_world in requests.partition_by("world", as_dict=True, maintain_order=True).items()
-        for quantity, value in _world_quantities(of_world, axes).items()
+        for quantity, value in _world_quantities(of_world, axes, loads.get(world)).items()
     ]
     table = pl.DataFrame(rows, schema=["world", "quantity", "value"], orient="row")
     return table.with_columns(pl.lit(axes[key]).alias(key) for key in TYPES).select(
@@ -40,7 +45,7 @@ def cell_metrics(requests: pl.DataFrame, axes: Axes) -> pl.DataFrame:
     )
 
 
-def _world_quantities(requests: pl.DataFrame, axes: Axes) -> dict[str, float]:
+def _world_quantities(requests: pl.DataFrame, axes: Axes, offered_load: float | None) -> dict[str, float]:
     served = requests.filter(pl.col("first_token_s").is_not_null())
     recompute, swap = (int(requests[f"preemptions_{how}"].sum()) for how in ("recompute", "swap"))
     found: dict[str, float] = {
@@ -50,7 +55,10 @@ def _world_quantities(requests: pl.DataFrame, axes: Axes) -> dict[str, float]:
         "preemptions": recompute + swap,
         "preemptions_recompute": recompute,
         "preemptions_swap": swap,
+        "overload": is_overloaded(requests, offered_load),
     }
+    if offered_load is not None:
+        found["offered_load"] = offered_load
     if recompute + swap:
         found["swap_share"] = swap / (recompute + swap)
     completion = duration_s(served)

@@ -55,7 +55,7 @@ class Grid:
         return f"{len(worlds[0]):,} requests, {len(worlds)} world{'s' if len(worlds) > 1 else ''}"
 
 
-def main_grid(cells: Iterable[Path], reference: Path) -> Grid:
+def main_grid(cells: Iterable[Path], reference: list[Path]) -> Grid:
     """Read the cells of the main grid (folders or their requests tables) and the published numbers.
 
     Cells with stretched waits are left out. Raises HeadraceError for no cell of the main grid, cells of more
@@ -71,7 +71,7 @@ def main_grid(cells: Iterable[Path], reference: Path) -> Grid:
         (found["workload"], found["qps"], found["policy"], found["stream"]): _worlds(file)
         for file, found in axes.items()
     }
-    return Grid(hardware[0], ttft_s, read_reference(reference))
+    return Grid(hardware[0], ttft_s, read_reference(reference[0].parent))
 
 
 def _worlds(file: Path) -> list[np.ndarray]:

@@ -26,7 +26,7 @@ FRACTIONS = np.geomspace(1.0, SMALLEST_FRACTION, 121)
 PUBLISHED = {"p50": 0.5, "p95": 0.05, "p99": 0.01, "p99.9": 0.001}
 
 
-def draw(cells: list[Path], reference: Path, out_stem: Path, provenance: str) -> None:
+def draw(cells: list[Path], reference: list[Path], out_stem: Path, provenance: str) -> None:
     """Draw the TTFT CCDF of every policy, streaming and not: a row per workload, a column per rate.
 
     Lines are world 0, by the same interpolation as the percentiles; bands are the 95 % prediction interval

@@ -6,7 +6,7 @@ from headrace.plots import ttft_by_rate
 
 
 def draw(
-    cells: list[Path], reference: Path, out_stem: Path, provenance: str, workload: str = "crawler"
+    cells: list[Path], reference: list[Path], out_stem: Path, provenance: str, workload: str = "crawler"
 ) -> None:
     """Draw `ttft_by_rate.draw` for the crawler, or for another `workload`."""
     ttft_by_rate.draw(cells, reference, out_stem, provenance, workload)

@@ -22,7 +22,7 @@ from headrace.scorecard.intervals import prediction_interval
 DODGE = 1.035
 
 
-def draw(cells: list[Path], reference: Path, out_stem: Path, provenance: str, workload: str) -> None:
+def draw(cells: list[Path], reference: list[Path], out_stem: Path, provenance: str, workload: str) -> None:
     """Draw mean (left) and P95 (right) TTFT of `workload` against QPS, every policy, streaming and not.
 
     Points are world 0, whiskers the 95 % prediction interval for one run; open markers are published P95

@@ -12,7 +12,7 @@ from headrace.plots import fig5, fig6, style
 from headrace.plots.cells import main_grid
 from headrace.plots.style import FORMATS, SERIES
 
-REFERENCE = Path(__file__).parents[3] / "data" / "reference" / "stream2llm"
+REFERENCE = sorted((Path(__file__).parents[3] / "data" / "reference" / "stream2llm").glob("*.csv"))
 PROVENANCE = "simulated; performance model h200-tp2.made-up"
 
 
@@ -153,7 +153,7 @@ def test_a_world_that_served_nothing_is_named(fabricate, tmp_path):
 
 
 def test_a_bad_reference_is_named(cells, tmp_path):
-    folder = Path(shutil.copytree(REFERENCE, tmp_path / "reference"))
+    folder = Path(shutil.copytree(REFERENCE[0].parent, tmp_path / "reference"))
     (folder / "ttft_seconds.csv").unlink()
     with pytest.raises(HeadraceError, match=r"ttft_seconds\.csv"):
-        fig5.draw(cells, folder, tmp_path / "fig5", PROVENANCE)
+        fig5.draw(cells, sorted(folder.glob("*.csv")), tmp_path / "fig5", PROVENANCE)

@@ -34,7 +34,7 @@ def snakemake(folder, *arguments):
     [
         (
             "workloads: {anns: {wrolds: 3}}\nbackend: vllm\n",
-            "own.yaml: key backend: is 'vllm' (string); known: sim\n"
+            "own.yaml: key backend: is 'vllm' (string); known: published, sim\n"
             "own.yaml: key workloads.anns.wrolds: unknown key; did you mean 'worlds'?\n",
         ),
         (

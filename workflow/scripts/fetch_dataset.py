@@ -1,4 +1,4 @@
-"""Download the public data set at the revision that the config names."""
+"""Download what the configuration needs of the public data set, at the revision that it names."""
 
 from pathlib import Path
 
