@@ -1,17 +1,14 @@
 """One cell of a study: a spec and its workload in, the tables of its run out."""
 
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 import headrace
+from headrace.circumstances import circumstances
 from headrace.errors import HeadraceError
 from headrace.files import write_json, write_parquet
 from headrace.perf import Overheads, PerfModel
@@ -79,7 +76,7 @@ def run(
     }
     write_parquet(out / "requests.parquet", pl.concat(frames))
     write_json(out / "cell.json", cell)
-    write_json(out / "run.json", _circumstances(started))
+    write_json(out / "run.json", circumstances(started))
 
 
 def engines(spec: dict, perf: PerfModel, overheads: Overheads) -> Callable[[], Simulator]:
@@ -159,25 +156,3 @@ def _totals(world: int, result: Result, replay: Replay) -> dict:
         "offered_load": result.busy_s / span_s if span_s else None,
         "overload": result.busy_s > span_s,
     }
-
-
-def _circumstances(started: float) -> dict:
-    """What varies from run to run and decides nothing."""
-    return {
-        "commit": _commit(),
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "host": platform.node(),
-        "python": platform.python_version(),
-        "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
-        "wall_s": round(time.perf_counter() - started, 3),
-    }
-
-
-def _commit() -> str | None:
-    """Of these sources; None where they are in no repository, or where there is no git."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        git = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return git.stdout.strip() or None
