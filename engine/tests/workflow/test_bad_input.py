@@ -45,7 +45,8 @@ def snakemake(folder, *arguments):
         (
             "workloads: {crawler: {source: published}}\npublished: {folders: {crawler: traces}}\n",
             "config/config.yaml: key published.revision: is not set, but workloads.crawler.source"
-            " is published; name the commit of rbachkaniwala3/stream2llm-data to download\n",
+            " is published; name the commit of rbachkaniwala3/stream2llm-data to download, or its folder with"
+            " the key data\n",
         ),
     ],
 )

@@ -193,13 +193,24 @@ def test_the_command_line_is_named_for_its_keys():
         load(config, [CONFIG])
 
 
-def test_published_traces_need_a_revision_and_a_folder(tmp_path):
+def test_published_traces_need_a_folder_and_a_revision(tmp_path):
     lines = problems({"workloads": {"crawler": {"source": "published"}}}, tmp_path)
     assert lines == [
-        f"{CONFIG}: key published.revision: is not set, but workloads.crawler.source is published;"
-        " name the commit of rbachkaniwala3/stream2llm-data to download",
         f"{CONFIG}: key published.folders.crawler: is not set, but workloads.crawler.source is published;"
         " name the folder of rbachkaniwala3/stream2llm-data with the traces",
+        f"{CONFIG}: key published.revision: is not set, but workloads.crawler.source is published; name the"
+        " commit of rbachkaniwala3/stream2llm-data to download, or its folder with the key data",
+    ]
+
+
+def test_run_logs_need_a_revision_or_a_folder_that_is_there(tmp_path):
+    assert problems({"backend": "published"}, tmp_path) == [
+        f"{CONFIG}: key published.revision: is not set, but backend is published; name the commit of"
+        " rbachkaniwala3/stream2llm-data to download, or its folder with the key data"
+    ]
+    gone = str(tmp_path / "gone")
+    assert problems({"backend": "published", "data": gone}, tmp_path) == [
+        f"own.yaml: key data: {gone!r} is no folder; name that of the data set"
     ]
 
 

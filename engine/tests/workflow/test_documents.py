@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+RULE = re.compile(r"^(?:rule|checkpoint|use rule \w+ as) (\w+)(?: with)?:", re.M)
+SHARED_SCRIPTS = {"figure", "table"}
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "data/README.md"]
 
 
@@ -26,7 +28,7 @@ def test_rules_in_the_readme_exist(repository):
     rules = "\n".join(path.read_text(encoding="utf-8") for path in repository.glob("workflow/rules/*.smk"))
     named = set(re.findall(r"--profile profiles/local (\w+)`", text))
     assert named
-    assert named <= set(re.findall(r"^rule (\w+):", rules, re.M))
+    assert named <= {*RULE.findall(rules), "stream2llm"}
 
 
 def test_every_module_folder_and_document_is_in_the_tree_of_the_readme(repository):
@@ -38,14 +40,28 @@ def test_every_module_folder_and_document_is_in_the_tree_of_the_readme(repositor
 
 
 def test_every_rule_has_its_script(repository):
-    scripts = {path.stem for path in repository.glob("workflow/scripts/*.py")}
     rules = "\n".join(path.read_text(encoding="utf-8") for path in repository.glob("workflow/rules/*.smk"))
-    blocks = re.split(r"^rule ", rules, flags=re.M)[1:]
-    with_script = {block.split(":")[0] for block in blocks if "script:" in block}
-    assert with_script == scripts
-    for block in blocks:
-        name = block.split(":")[0]
-        if "script:" in block:
-            assert f"../scripts/{name}.py" in block
-            missing = {"log:", "benchmark:", "resources:", "conda:", "params:"} - set(block.split())
-            assert not missing, f"{name} lacks {missing}"
+    _, *parts = RULE.split(rules)
+    blocks = dict(zip(parts[::2], parts[1::2], strict=True))
+    used = {
+        name: found for name, block in blocks.items() if (found := re.findall(r"\.\./scripts/(\w+)\.py\"", block))
+    }
+    assert {script for (script,) in used.values()} == {
+        path.stem for path in repository.glob("workflow/scripts/*.py")
+    }
+    for name, (script,) in used.items():
+        assert script == name or script in SHARED_SCRIPTS
+        missing = {"log:", "benchmark:", "resources:", "conda:", "params:"} - set(blocks[name].split())
+        assert not missing, f"{name} lacks {missing}"
+
+
+def test_a_rule_that_inherits_has_its_own_log_benchmark_and_sources(repository):
+    rules = "\n".join(path.read_text(encoding="utf-8") for path in repository.glob("workflow/rules/*.smk"))
+    heirs = re.split(r"^use rule \w+ as ", rules, flags=re.M)[1:]
+    assert heirs
+    for heir in heirs:
+        block = re.split(r"^(?:rule|checkpoint) ", heir, flags=re.M)[0]
+        name = block.split()[0]
+        assert f"/{name}.log" in block
+        assert f"/{name}.tsv" in block
+        assert "sources=digest(" in block
