@@ -43,9 +43,8 @@ def test_every_rule_has_its_script(repository):
     rules = "\n".join(path.read_text(encoding="utf-8") for path in repository.glob("workflow/rules/*.smk"))
     _, *parts = RULE.split(rules)
     blocks = dict(zip(parts[::2], parts[1::2], strict=True))
-    used = {
-        name: found for name, block in blocks.items() if (found := re.findall(r"\.\./scripts/(\w+)\.py\"", block))
-    }
+    script_line = re.compile(r"\.\./scripts/(\w+)\.py\"")
+    used = {name: found for name, block in blocks.items() if (found := script_line.findall(block))}
     assert {script for (script,) in used.values()} == {
         path.stem for path in repository.glob("workflow/scripts/*.py")
     }
