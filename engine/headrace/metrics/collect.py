@@ -16,20 +16,25 @@ from headrace.metrics.requests import read_requests, requests_file
 
 
 def collect(cells: Iterable[Path], out: Path, progress: bool = False) -> None:
-    """Write the metrics of all `cells` (folders, or their requests tables) to `out`, sorted by axes.
+    """Write the metrics of all `cells` to `out`. Raises HeadraceError as `metrics_of` does."""
+    write_parquet(out, metrics_of(cells, out, progress))
 
-    Raises HeadraceError for no cell at all, a cell named twice, and every fault of a requests table.
+
+def metrics_of(cells: Iterable[Path], place: object, progress: bool = False) -> pl.DataFrame:
+    """The metrics of all `cells` (folders, or their requests tables), sorted by axes (schema `SCHEMA`).
+
+    Raises HeadraceError for no cell at all (naming `place`), a cell named twice, and every fault of a
+    requests table.
     """
     files = sorted({requests_file(Path(cell)) for cell in cells})
     if not files:
-        raise HeadraceError(out, "there is no cell to take metrics of", "name at least one cell")
+        raise HeadraceError(place, "there is no cell to take metrics of", "name at least one cell")
     axes = {file: axes_of(file) for file in files}
     if len({tuple(found.values()) for found in axes.values()}) < len(files):
-        raise HeadraceError(out, "two tables are of the same cell", "name each cell once")
+        raise HeadraceError(place, "two tables are of the same cell", "name each cell once")
     steps = track(files, "metrics", console=Console(stderr=True), disable=not progress, transient=True)
     tables = [cell_metrics(read_requests(file), axes[file], offered_loads(file)) for file in steps]
-    whole = pl.concat(tables).sort([*TYPES, "world", "quantity"])
-    write_parquet(out, whole)
+    return pl.concat(tables).sort([*TYPES, "world", "quantity"])
 
 
 def read_metrics(path: Path) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from headrace.axes import TYPES
 from headrace.files import read_json
 
 THIRDS = 3
@@ -63,3 +64,9 @@ def overloaded_cell(requests: pl.DataFrame, loads: dict[int, float]) -> bool:
     worlds = requests.partition_by("world", as_dict=True).items()
     marked = [is_overloaded(table, loads.get(world)) for (world,), table in worlds]
     return 2 * sum(marked) > len(marked)
+
+
+def overloaded_cells(metrics: pl.DataFrame) -> pl.DataFrame:
+    """Per cell of a metrics table: its axes and `overload` (bool), marked as `overloaded_cell` does."""
+    worlds = metrics.filter(quantity="overload")
+    return worlds.group_by([*TYPES], maintain_order=True).agg(overload=pl.col("value").mean() > 0.5)

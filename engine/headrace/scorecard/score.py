@@ -61,12 +61,12 @@ def score(found: pl.DataFrame, published: pl.DataFrame) -> pl.DataFrame:
 
 
 def to_csv(scorecard: pl.DataFrame) -> str:
-    """The scorecard as text: six significant digits, empty for none, true and false in small letters."""
+    """Rows as text: six significant digits, empty for none, true and false in small letters."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(scorecard.columns)
     for row in scorecard.iter_rows(named=True):
-        writer.writerow(_field(column, row[column]) for column in COLUMNS)
+        writer.writerow(_field(column, row[column]) for column in scorecard.columns)
     return text.getvalue()
 
 
