@@ -17,7 +17,6 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
-import scheduling_pass
 import simulation
 from rich.console import Console
 from rich.progress import track
@@ -26,6 +25,7 @@ from rich.table import Table
 from headrace.config import read_all
 from headrace.scheduling import POLICIES
 from headrace.study import cell_spec, cells
+from headrace.timing import medians
 from headrace.workload import generate, write_arrivals
 
 ROUNDS = 5
@@ -91,7 +91,7 @@ def heaviest_cell(row: Callable[..., None], folder: Path) -> None:
 def scheduling_passes(row: Callable[..., None], folder: Path) -> None:
     """One ordering and budget pass with 500 requests queued."""
     for policy in POLICIES:
-        times = scheduling_pass.medians(policy, 500)
+        times = medians(policy, 500)
         time(row, f"pass at 500 queued, amortised, {policy}", times["amortised"], "us", 20)
         if "from_scratch" in times:
             share = f"us ({times['from_scratch'] / times['published_shape']:.2f} of the next)"

@@ -1,0 +1,112 @@
+"""One scheduling pass with q requests queued: what it costs to order them and to plan a step.
+
+Three forms, timed in the same process on the same queues:
+- amortised: the scheduler keeps its order; a pass is the arrival of chunks, a plan and the re-filing;
+- from_scratch: all q requests are sorted by the policy's key, then planned;
+- published_shape: as the artifact does it (`published_pass`).
+The second is of two-phase policies, the third of those that were published: default_vllm sorts nothing.
+"""
+
+from collections.abc import Iterator
+from statistics import median
+from time import perf_counter_ns
+
+from headrace.scheduling import CHUNK, Limits, Policy, load
+from headrace.sim.collector import collector_paused
+from headrace.timing.published_pass import TIERS, published_pass
+from headrace.timing.steady_queue import STREAMS, SteadyQueue
+
+BLOCKS = 97_000
+"""KV blocks: more than ever run short here."""
+
+
+def amortised(policy: str, workload: str, token_budget: int, queued: int, passes: int) -> list[float]:
+    """Microseconds of each pass; what the executor does between planning and re-filing is not timed."""
+    queue = _queue(policy, workload, token_budget, queued)
+    planner, times = queue.scheduler, []
+    for _ in range(passes):
+        grown = queue.grow()
+        start = perf_counter_ns()
+        for request in grown:
+            planner.event(request, CHUNK, queue.now_s)
+        plan = planner.plan(queue.now_s, queue.ledger)
+        planned = perf_counter_ns()
+        queue.apply(plan)
+        applied = perf_counter_ns()
+        planner.stepped(plan, 0.1, queue.now_s)
+        times.append((planned - start + perf_counter_ns() - applied) / 1e3)
+        queue.refill()
+    return times
+
+
+def from_scratch(policy: str, workload: str, token_budget: int, queued: int, passes: int) -> list[float]:
+    """Microseconds to sort all queued requests and plan; two-phase policies only."""
+    times, key = [], load(policy).key
+    for queue in states(policy, workload, token_budget, queued, passes):
+        start = perf_counter_ns()
+        queue.scheduler.order.requests = sorted(queue.live, key=key)
+        queue.scheduler.plan(queue.now_s, queue.ledger)
+        times.append((perf_counter_ns() - start) / 1e3)
+    return times
+
+
+def published_shape(policy: str, workload: str, token_budget: int, queued: int, passes: int) -> list[float]:
+    """Microseconds of a pass that does the published work in the published way; policies of `TIERS` only."""
+    times, key, tiers = [], load(policy).key, TIERS[policy]
+    for queue in states(policy, workload, token_budget, queued, passes):
+        by_id = {request.id: request for request in queue.live}
+        running = list(queue.scheduler.resident)
+        waiting = [request for request in queue.live if request not in queue.scheduler.resident]
+        start = perf_counter_ns()
+        published_pass(by_id, waiting, running, key, tiers, queue.limits)
+        times.append((perf_counter_ns() - start) / 1e3)
+    return times
+
+
+FORMS = {form.__name__: form for form in (amortised, from_scratch, published_shape)}
+
+
+def forms_of(policy: str) -> list[str]:
+    """Names of the forms that a policy has. Raises HeadraceError for an unknown policy."""
+    forms = ["amortised"]
+    if issubclass(load(policy), Policy):
+        forms.append("from_scratch")
+    if policy in TIERS:
+        forms.append("published_shape")
+    return forms
+
+
+def timed(form: str, policy: str, workload: str, token_budget: int, queued: int, passes: int) -> list[float]:
+    """Microseconds of `passes` passes in one form, after a tenth as many that are not counted.
+
+    No garbage is collected meanwhile: that would be laid at the door of whichever pass it falls into.
+    """
+    warm_up = -(-passes // 10)
+    with collector_paused():
+        return FORMS[form](policy, workload, token_budget, queued, passes + warm_up)[warm_up:]
+
+
+def medians(policy: str, queued: int, passes: int = 1000) -> dict[str, float]:
+    """Median microseconds of a pass in each form that the policy has: crawler, 8,192 tokens per step."""
+    return {form: median(timed(form, policy, "crawler", 8192, queued, passes)) for form in forms_of(policy)}
+
+
+def states(policy: str, workload: str, token_budget: int, queued: int, passes: int) -> Iterator[SteadyQueue]:
+    """A queue as it is before each pass; what is done to the order meanwhile is undone."""
+    queue = _queue(policy, workload, token_budget, queued)
+    order = queue.scheduler.order
+    for _ in range(passes):
+        for request in queue.grow():
+            queue.scheduler.event(request, CHUNK, queue.now_s)
+        kept = order.requests
+        yield queue
+        order.requests = kept
+        plan = queue.scheduler.plan(queue.now_s, queue.ledger)
+        queue.apply(plan)
+        queue.scheduler.stepped(plan, 0.1, queue.now_s)
+        queue.refill()
+
+
+def _queue(policy: str, workload: str, token_budget: int, queued: int) -> SteadyQueue:
+    limits = Limits(token_budget=token_budget, slots=2 * queued, blocks=BLOCKS, host_blocks=0)
+    return SteadyQueue(policy, STREAMS[workload], limits, queued, seed=0)
