@@ -25,19 +25,26 @@ PUBLISHED_SEED = 42
 
 
 def cell_metrics(
-    requests: pl.DataFrame, axes: Axes, offered_loads: dict[int, float] | None = None
+    requests: pl.DataFrame,
+    axes: Axes,
+    offered_loads: dict[int, float] | None = None,
+    logged_concurrent: dict[int, np.ndarray] | None = None,
 ) -> pl.DataFrame:
     """Long table of one cell: the axes, world, quantity, value (schema `SCHEMA`).
 
-    `requests` is a checked requests table, `offered_loads` that of each world where known. A quantity that a
-    world does not define has no row there: a percentile when nothing was served, concurrency when nothing
-    was preempted.
+    `requests` is a checked requests table, `offered_loads` that of each world where known,
+    `logged_concurrent` the concurrent requests at preemption where a log has them (else they are counted).
+    A quantity that a world does not define has no row there: a percentile when nothing was served or a
+    table does not say, concurrency when nothing was preempted.
     """
     loads = offered_loads or {}
     rows = [
         (world, quantity, value)
         for (world,), of_world in requests.partition_by("world", as_dict=True, maintain_order=True).items()
-        for quantity, value in _world_quantities(of_world, axes, loads.get(world)).items()
+        for quantity, value in {
+            **_world_quantities(of_world, axes, loads.get(world)),
+            **_concurrency(of_world, axes, world, logged_concurrent),
+        }.items()
     ]
     table = pl.DataFrame(rows, schema=["world", "quantity", "value"], orient="row")
     return table.with_columns(pl.lit(axes[key]).alias(key) for key in TYPES).select(
@@ -69,12 +76,23 @@ def _world_quantities(requests: pl.DataFrame, axes: Axes, offered_load: float | 
     for name, column in (("ttft", "ttft_s"), ("e2e", "e2e_s")):
         for statistic, value in percentiles(served[column].to_numpy()).items():
             found[f"{name}_{statistic}_s"] = value
-    for statistic, value in percentiles(served["invalidated_tokens"].to_numpy(), (50, 95, 99)).items():
-        found[f"invalidated_{statistic}_tokens"] = value
-    concurrent = concurrent_at_preemption(served, COUNTED_FROM.get(axes["workload"], "arrival_s"))
-    for statistic, value in percentiles(concurrent, (50, 95)).items():
-        found[f"concurrent_requests_{statistic}"] = value
+    if not served["invalidated_tokens"].has_nulls():
+        invalidated = percentiles(served["invalidated_tokens"].to_numpy(), (50, 95, 99))
+        found |= {f"invalidated_{statistic}_tokens": value for statistic, value in invalidated.items()}
     return found
+
+
+def _concurrency(
+    requests: pl.DataFrame, axes: Axes, world: int, logged: dict[int, np.ndarray] | None
+) -> dict[str, float]:
+    if logged is None:
+        concurrent = concurrent_at_preemption(requests, COUNTED_FROM.get(axes["workload"], "arrival_s"))
+    else:
+        concurrent = logged.get(world, np.array([]))
+    return {
+        f"concurrent_requests_{statistic}": value
+        for statistic, value in percentiles(concurrent, (50, 95)).items()
+    }
 
 
 def has_published_gaps(arrival_s: np.ndarray, qps: float) -> bool:

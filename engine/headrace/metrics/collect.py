@@ -11,6 +11,7 @@ from headrace.axes import TYPES, axes_of
 from headrace.errors import HeadraceError
 from headrace.files import write_parquet
 from headrace.metrics.cell import SCHEMA, cell_metrics
+from headrace.metrics.concurrency import logged_at_preemption
 from headrace.metrics.overload import offered_loads
 from headrace.metrics.requests import read_requests, requests_file
 
@@ -33,7 +34,10 @@ def metrics_of(cells: Iterable[Path], place: object, progress: bool = False) -> 
     if len({tuple(found.values()) for found in axes.values()}) < len(files):
         raise HeadraceError(place, "two tables are of the same cell", "name each cell once")
     steps = track(files, "metrics", console=Console(stderr=True), disable=not progress, transient=True)
-    tables = [cell_metrics(read_requests(file), axes[file], offered_loads(file)) for file in steps]
+    tables = [
+        cell_metrics(read_requests(file), axes[file], offered_loads(file), logged_at_preemption(file))
+        for file in steps
+    ]
     return pl.concat(tables).sort([*TYPES, "world", "quantity"])
 
 

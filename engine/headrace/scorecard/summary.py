@@ -75,9 +75,9 @@ def worst(scorecard: pl.DataFrame, workload: str, count: int = WORST) -> pl.Data
 def print_summary(scorecard: Path, console: Console) -> None:
     """Print the scorecard's summary: where the numbers come from, errors by role, and the worst rows.
 
-    Backend and performance models are read from the cells beside the scorecard.
+    Backend and performance models are read from the study's cells of the scorecard's backend.
     """
-    table, provenance = read(scorecard), _provenance(scorecard.parent / "cells")
+    table, provenance = read(scorecard), _provenance(_cells(scorecard.parent))
     console.print(f"[bold]Scorecard[/bold] {scorecard}", highlight=False)
     console.print(
         f"Reproduced numbers are {provenance}. Errors are relative to the published number; null is the"
@@ -101,13 +101,20 @@ def print_summary(scorecard: Path, console: Console) -> None:
     console.print(_counts(table), highlight=False)
 
 
+def _cells(folder: Path) -> Path:
+    """The simulator's scorecard lies in the study's folder, that of another backend in one of its name."""
+    simulated = folder / "cells" / "backend=sim"
+    return simulated if simulated.is_dir() else folder.parent / "cells" / f"backend={folder.name}"
+
+
 def _provenance(cells: Path) -> str:
     found = [read_json(cell) for cell in sorted(cells.rglob("cell.json"))]
-    backends = sorted({{"sim": "simulated"}.get(cell["backend"], cell["backend"]) for cell in found})
-    models = sorted({Path(cell["perf_model"]["file"]).stem for cell in found})
     if not found:
         return f"of unknown origin: {cells} holds no cell.json"
-    return f"{' and '.join(backends)}, with performance models {' and '.join(models)}"
+    if cells.name == "backend=published":
+        return f"read from {len(found)} of the study's own run logs"
+    models = sorted({Path(cell["perf_model"]["file"]).stem for cell in found})
+    return f"simulated, with performance models {' and '.join(models)}"
 
 
 def _errors(groups: pl.DataFrame, judged: bool, beside_null: bool) -> Table:
