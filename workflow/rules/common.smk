@@ -10,6 +10,7 @@ import headrace.config
 from headrace import study as studies
 from headrace.digest import digest, listing
 from headrace.errors import HeadraceError
+from headrace.run_logs.names import PUBLISHED_EVICTIONS
 from headrace.scheduling import EVICTIONS, POLICIES
 from headrace.script import prepare_jobs
 
@@ -99,6 +100,11 @@ def trace_listing(wildcards):
     return listing(folder) if folder else None
 
 
+def dataset_listing(wildcards):
+    """What tells whether a file in a data set of one's own has changed."""
+    return listing(config["data"]) if config["data"] else None
+
+
 def published_folders():
     """Folders of the public data set that the configuration needs; none named means all of it."""
     workloads = config["workloads"].items()
@@ -131,11 +137,25 @@ def results_of(study, backend=config["backend"]):
     return folder if backend == "sim" else f"{folder}/{backend}"
 
 
+def study_cells(study, backend):
+    """The axes of a study's cells; nobody published a run with an eviction rule of ours."""
+    whole = studies.cells(config["studies"][study], backend)
+    return [
+        cell
+        for cell in whole
+        if backend != "published" or cell["eviction"] in PUBLISHED_EVICTIONS
+    ]
+
+
+def published_cells(wildcards):
+    return study_cells(wildcards.study, "published")
+
+
 def grid(study, backend=config["backend"], **axes):
     """Folders of the study's cells, or of those with the given values of axes."""
     return [
         f"{config['results']}/{study}/cells/{studies.cell_folder(cell)}"
-        for cell in studies.cells(config["studies"][study], backend)
+        for cell in study_cells(study, backend)
         if all(cell[axis] == value for axis, value in axes.items())
     ]
 
@@ -150,9 +170,8 @@ def cells(study, backend=config["backend"], **axes):
         return tables
 
     def found(wildcards):
-        folder = checkpoints.read_run_logs.get(study=study).output.cells
-        there = {str(path) for path in Path(folder).rglob("requests.parquet")}
-        return [table for table in tables if table in there]
+        checkpoints.read_run_logs.get(study=study)
+        return [table for table in tables if Path(table).exists()]
 
     return found
 
@@ -206,7 +225,7 @@ def provenance(hardware, **axes):
 
 def published_provenance(study, **axes):
     """A function of the wildcards and the input: read from run logs, and how many of them are not there."""
-    wanted = len(grid(study, **axes))
+    wanted = len(grid(study, "published", **axes))
 
     def value(wildcards, input):
         missing = wanted - len(input.cells)
