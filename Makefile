@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 CORES  ?= all
+MODEL  ?= llama-3.1-8b
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/headrace-ready
@@ -11,10 +12,10 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study smoke test lint fmt bench bench-peers perf-models lock unlock clean
+.PHONY: help setup study smoke test lint fmt bench bench-peers perf-models profile test-profiler lock unlock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## environment in .venv with the locked packages (the others do it when needed)
 
@@ -59,11 +60,21 @@ perf-models: $(READY) ## build the performance models anew into results/perf_mod
 	@$(PIP) --require-hashes -r envs/silicon.lock
 	@$(SNAKEMAKE) perf_models
 
+profile: $(READY) ## measure the GPUs of this machine, e.g. make profile HARDWARE=h200-tp2 (3 GB download)
+	@test -n "$(HARDWARE)" || { echo "which hardware? make profile HARDWARE=<name in config/hardware.yaml>" >&2; exit 1; }
+	@$(PIP) --require-hashes -r envs/profile.lock
+	@$(SNAKEMAKE) results/perf_models/$(HARDWARE).$(MODEL).profiled.json
+
+test-profiler: $(READY) ## tests of that measurement, on the CPU (they need torch)
+	@$(PIP) --constraint envs/profile.in torch
+	@$(BIN)/python -m pytest engine/tests_profiler
+
 lock: $(READY) ## pin the newest packages that pyproject.toml allows
 	@$(PIP) uv
 	@$(LOCK) --upgrade --extra plots --extra tokenise --extra workflow --extra dev \
 	  -o envs/headrace.lock pyproject.toml envs/build.in
 	@$(LOCK) --constraint envs/headrace.lock -o envs/silicon.lock envs/silicon.in
+	@$(LOCK) --constraint envs/headrace.lock -o envs/profile.lock envs/profile.in
 
 unlock: $(READY) ## after a run was killed: let the next one continue where it stopped
 	@$(BIN)/snakemake --unlock

@@ -11,6 +11,7 @@ from headrace import study as studies
 from headrace.digest import digest, listing
 from headrace.errors import HeadraceError
 from headrace.run_logs.names import PUBLISHED_EVICTIONS
+from headrace.perf.profiler.devices import short_name
 from headrace.scheduling import EVICTIONS, POLICIES
 from headrace.script import prepare_jobs
 
@@ -120,6 +121,16 @@ def perf_model(wildcards):
 
 def perf_provider(wildcards):
     return config["hardware"][wildcards.hardware]["perf_model"]["provider"]
+
+
+def gpus(wildcards):
+    """GPUs that a job on this hardware takes."""
+    return config["hardware"][wildcards.hardware]["tensor_parallel"]
+
+
+def gpu_model(wildcards):
+    """Their kind, in the words of the batch system."""
+    return short_name(config["hardware"][wildcards.hardware]["gpu"])
 
 
 def cell_spec(wildcards):

@@ -1,7 +1,8 @@
-"""Performance models: the time of a step and of a swap on one hardware, from a provider's tables.
+"""Performance models: the time of a step and of a swap on one hardware, from tables or from its GPUs.
 
 Not part of a study: the models that cells use are committed under data/perf_models. Run
-`make perf-models` to make them anew and compare, after an edit to config/hardware.yaml or models.yaml.
+`make perf-models` to make them anew and compare, after an edit to config/hardware.yaml or models.yaml,
+and `make profile HARDWARE=h200-tp2` to measure one where such GPUs are.
 
 Inputs:  config/hardware.yaml, config/models.yaml
 Outputs: <results>/perf_models/{hardware}.{model}.{provider}.json
@@ -21,7 +22,7 @@ rule build_perf_model:
         "<benchmarks>/perf_models/{hardware}.{model}.{provider}.tsv"
     wildcard_constraints:
         hardware="[^./]+",
-        provider="[^./]+",
+        provider="(?!profiled)[^./]+",
     conda:
         "../../envs/silicon.yaml"
     resources:
@@ -31,6 +32,32 @@ rule build_perf_model:
         sources=digest("headrace.perf.providers"),
     script:
         "../scripts/build_perf_model.py"
+
+
+rule profile_gpu:
+    """Measure the performance model of one hardware and model on the GPUs of the machine that runs this."""
+    input:
+        hardware=config["files"]["hardware"],
+        models=config["files"]["models"],
+    output:
+        "<results>/perf_models/{hardware}.{model}.profiled.json",
+    log:
+        "<logs>/perf_models/{hardware}.{model}.profiled.log",
+    benchmark:
+        "<benchmarks>/perf_models/{hardware}.{model}.profiled.tsv"
+    wildcard_constraints:
+        hardware="[^./]+",
+    conda:
+        "../../envs/profile.yaml"
+    resources:
+        gpu=gpus,
+        gpu_model=gpu_model,
+        mem_mb=48000,
+        runtime=60,
+    params:
+        sources=digest("headrace.perf.profiler"),
+    script:
+        "../scripts/profile_gpu.py"
 
 
 rule perf_models:

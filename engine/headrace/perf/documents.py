@@ -1,10 +1,12 @@
 """The parts of a performance model's file that all providers write the same way."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 
 from headrace.perf.architecture import Model
-from headrace.perf.fit import mean, polynomial_fit
+from headrace.perf.fit import GOOD_R2, mean, polynomial_fit
 from headrace.perf.hardware import Hardware
+from headrace.perf.model import FORMAT
 
 MEASURED_TOKENS = tuple(2**power for power in range(4, 18))
 """16..131,072: the token counts at which Stream2LLM measured recomputation and swap."""
@@ -17,6 +19,39 @@ DIGITS = 9
 def significant(seconds: float) -> float:
     """`seconds` with the digits that are written."""
     return float(f"{seconds:.{DIGITS}g}")
+
+
+def document(
+    provider: str,
+    hardware: str,
+    machine: Hardware,
+    model_name: str,
+    model: Model,
+    sections: Mapping[str, object],
+    date: str | None,
+    place: object,
+) -> dict[str, object]:
+    """A whole file but for its hash, from a provider's `sections`; `date` goes into the provenance.
+
+    Warns (UserWarning) when the R2 of a fit is below 0.9.
+    """
+    for name, section in sections.items():
+        if "r2" in section and section["r2"] < GOOD_R2:
+            warnings.warn(f"{place}: {name} fit: R2 {section['r2']:.3f} is below {GOOD_R2}", stacklevel=3)
+    dated = {} if date is None else {"date": date}
+    return {
+        "format": FORMAT,
+        "hardware": hardware,
+        "gpu": machine.gpu,
+        "model": model_name,
+        "dtype": model.dtype,
+        "tensor_parallel": machine.tensor_parallel,
+        "provider": provider,
+        "kv_bytes_per_token": model.kv_bytes_per_token,
+        "block_bytes": BLOCK_TOKENS * model.kv_bytes_per_token,
+        **sections,
+        "provenance": {**sections["provenance"], **dated},
+    }
 
 
 def step_section(

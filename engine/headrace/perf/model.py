@@ -44,6 +44,9 @@ class PerfModel:
     kv_bytes_per_token: int = at_least(1)
     block_bytes: int = at_least(1)
     sha256: str
+    swap_per_block: SwapTable | None = None
+    """The same moves as `swap`, one copy per layer, K and V, and block. Measured by a profile only; no
+    simulated time comes from it, for `swap` and `Overheads.swap_block_s` stand for it."""
 
     @classmethod
     def load(
@@ -86,6 +89,8 @@ class PerfModel:
         loaded.step.check(f"{place}: key step")
         loaded.recompute.check(f"{place}: key recompute")
         loaded.swap.check(f"{place}: key swap")
+        if loaded.swap_per_block is not None:
+            loaded.swap_per_block.check(f"{place}: key swap_per_block")
         if loaded.sha256 != _digest(document, place):
             raise HeadraceError(
                 f"{place}: key sha256",

@@ -1,14 +1,12 @@
 """Builds the performance model of a hardware: what the workflow's rule calls."""
 
-import warnings
 from pathlib import Path
 
 from headrace.errors import HeadraceError, nearest
 from headrace.perf import published, roofline, silicon
-from headrace.perf.documents import BLOCK_TOKENS
-from headrace.perf.fit import GOOD_R2
+from headrace.perf.documents import document
 from headrace.perf.hardware import load_hardware, load_models, pick
-from headrace.perf.model import FORMAT, PerfModel, write_model
+from headrace.perf.model import PerfModel, write_model
 
 BUILDERS = {"published": published.sections, "roofline": roofline.sections, "silicon": silicon.sections}
 
@@ -34,24 +32,5 @@ def build(
     machine = pick(load_hardware(hardware_file), hardware, hardware_file)
     model_name = machine.perf_model.model
     model = pick(load_models(models_file), model_name, models_file)
-    built = BUILDERS[provider](machine, model, place)
-    if date is not None:
-        built["provenance"]["date"] = date
-    for name in ("step", "recompute", "swap"):
-        if built[name]["r2"] < GOOD_R2:
-            warnings.warn(f"{place}: {name} fit: R2 {built[name]['r2']:.3f} is below {GOOD_R2}", stacklevel=2)
-    return write_model(
-        {
-            "format": FORMAT,
-            "hardware": hardware,
-            "gpu": machine.gpu,
-            "model": model_name,
-            "dtype": model.dtype,
-            "tensor_parallel": machine.tensor_parallel,
-            "provider": provider,
-            "kv_bytes_per_token": model.kv_bytes_per_token,
-            "block_bytes": BLOCK_TOKENS * model.kv_bytes_per_token,
-            **built,
-        },
-        out,
-    )
+    sections = BUILDERS[provider](machine, model, place)
+    return write_model(document(provider, hardware, machine, model_name, model, sections, date, place), out)

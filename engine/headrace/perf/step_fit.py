@@ -79,7 +79,8 @@ def fit_step(passes: Sequence[Pass]) -> StepFit:
 
     The dense times are eliminated (each is the weighted mean of what the rates leave over), which leaves
     two equations. Dense times then never fall as tokens grow: a dip between measured kernels (about 1 %)
-    is filled with the time before it. Raises HeadraceError when the passes can't tell the parts apart.
+    is filled with the time before it. A rate below 0, which only noise can give, is 0 and the other one is
+    fitted alone. Raises HeadraceError when the passes can't tell the parts apart.
     """
     groups: dict[int, list[Pass]] = defaultdict(list)
     for step in passes:
@@ -104,6 +105,10 @@ def fit_step(passes: Sequence[Pass]) -> StepFit:
             "step fit", "attention can't be told from dense work", "prefills and decodes at two contexts each"
         )
     attention, decode = (ay * bb - by * ab) / determinant, (by * aa - ay * ab) / determinant
+    if attention < 0:
+        attention, decode = 0.0, max(by / bb, 0.0)
+    elif decode < 0:
+        attention, decode = max(ay / aa, 0.0), 0.0
     tokens = sorted(groups)
     dense_s = [
         _mean(group, [p.seconds - attention * p.pairs - decode * p.decoded_context for p in group])

@@ -176,3 +176,18 @@ def test_committed_a40_is_slower_than_what_is_faster():
     for ours, theirs in zip(a40.recompute.means_s(), h200.recompute.means_s(), strict=True):
         assert 4 < ours / theirs < 20
     assert 10 < a40.step.decode_s_per_context_token / h200.step.decode_s_per_context_token < 20
+
+
+def test_swaps_per_block_are_kept_and_change_no_time(tables, tmp_path, overheads):
+    slow = {**tables["swap"], "in_s": [[0.1], [0.2], [0.6]]}
+    without = write_model(tables, tmp_path / "a.json")
+    with_key = write_model({**tables, "swap_per_block": slow}, tmp_path / "b.json")
+    assert without.swap_per_block is None
+    assert PerfModel.load(tmp_path / "b.json").swap_per_block.in_s == ((0.1,), (0.2,), (0.6,))
+    assert with_key.swap_time(overheads(), 16)(2) == without.swap_time(overheads(), 16)(2)
+    assert with_key.costs(overheads(), 2048, 16) == without.costs(overheads(), 2048, 16)
+
+
+def test_swaps_per_block_are_checked_like_swaps(tables, tmp_path):
+    path = written(tables, tmp_path / "toy.json", swap_per_block={**tables["swap"], "in_s": [[0.1], [0.2]]})
+    refused(path, "key swap_per_block: key in_s: 2 entries for 3 token counts")

@@ -1,0 +1,73 @@
+"""KV blocks moved between a paged pool on the GPU and pinned memory of the host, in two ways.
+
+Batched: the blocks are gathered into one buffer, which is one copy; and back. Per block, as the published
+engine does it (Stream2LLM artifact): one asynchronous copy per layer, per K and V and per block, issued
+one by one on the stream that computes.
+"""
+
+from itertools import product
+
+import torch
+
+from headrace.perf.documents import BLOCK_TOKENS
+
+
+class Swaps:
+    """A pool of blocks on the device, some of them to be moved, and their place on the host.
+
+    pool: one dimension, cut into (layers, K and V, blocks, elements of a block). `largest_tokens` is the
+    most that is moved at once; these blocks lie scattered in the pool.
+    """
+
+    def __init__(self, pool: torch.Tensor, layers: int, elements_per_token: int, largest_tokens: int):
+        elements = BLOCK_TOKENS * elements_per_token
+        blocks = pool.numel() // (layers * 2 * elements)
+        self.pool = pool[: layers * 2 * blocks * elements].view(layers, 2, blocks, elements)
+        most = -(-largest_tokens // BLOCK_TOKENS)
+        generator = torch.Generator().manual_seed(0)
+        self.chosen = torch.randperm(blocks, generator=generator)[:most].to(pool.device)
+        size, on_gpu = layers * 2 * most * elements, pool.device.type == "cuda"
+        self.staging = torch.empty(size, dtype=pool.dtype, device=pool.device)
+        self.host = torch.empty(size, dtype=pool.dtype, pin_memory=on_gpu)
+        self.pairs = self._pairs(most)
+
+    def host_blocks(self, blocks: int, per_block: bool) -> torch.Tensor:
+        """The first `blocks` moved, as they lie on the host: (layers, K and V, blocks, elements)."""
+        layers, two, _, elements = self.pool.shape
+        if per_block:
+            return self.host.view(layers, two, -1, elements)[:, :, :blocks]
+        return self.host[: layers * two * blocks * elements].view(layers, two, blocks, elements)
+
+    def out_batched(self, blocks: int) -> None:
+        """GPU to host: gather, then one copy."""
+        host = self.host_blocks(blocks, per_block=False)
+        staging = self.staging[: host.numel()].view(host.shape)
+        torch.index_select(self.pool, 2, self.chosen[:blocks], out=staging)
+        host.copy_(staging, non_blocking=True)
+
+    def in_batched(self, blocks: int) -> None:
+        """Host to GPU: one copy, then scatter."""
+        host = self.host_blocks(blocks, per_block=False)
+        staging = self.staging[: host.numel()].view(host.shape)
+        staging.copy_(host, non_blocking=True)
+        self.pool.index_copy_(2, self.chosen[:blocks], staging)
+
+    def out_per_block(self, blocks: int) -> None:
+        """GPU to host: a copy for each layer, K and V, and block."""
+        for pairs in self.pairs:
+            for gpu, host in pairs[:blocks]:
+                host.copy_(gpu, non_blocking=True)
+
+    def in_per_block(self, blocks: int) -> None:
+        """Host to GPU: a copy for each layer, K and V, and block."""
+        for pairs in self.pairs:
+            for gpu, host in pairs[:blocks]:
+                gpu.copy_(host, non_blocking=True)
+
+    def _pairs(self, most: int) -> list[list[tuple[torch.Tensor, torch.Tensor]]]:
+        """Views of each block on both sides, by layer and K or V, made once: a copy is all that is timed."""
+        host, chosen = self.host_blocks(most, per_block=True), self.chosen.tolist()
+        return [
+            [(self.pool[layer, which, block], host[layer, which, i]) for i, block in enumerate(chosen)]
+            for layer, which in product(range(self.pool.shape[0]), range(2))
+        ]

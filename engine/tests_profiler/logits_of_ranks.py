@@ -1,0 +1,35 @@
+"""Run by torchrun: the tiny model's logits for a prompt in two passes, written by the first rank."""
+
+import sys
+
+import torch
+
+from headrace.perf import load_models
+from headrace.perf.profiler.llama import KVCache, make_llama
+from headrace.perf.profiler.passes import Passes
+from headrace.perf.profiler.ranks import joined
+
+PROMPT = [[index * 7 % 80 for index in range(48)], [index * 11 % 80 for index in range(48)]]
+KNOWN = 32
+
+
+def logits_in_two_passes(model, ranks):
+    """Logits of the last token of two requests: KNOWN tokens first, the others after them."""
+    llama = make_llama(model, ranks, seed=3)
+    pool = torch.zeros(2 * 48 * 2 * model.layers * model.kv_heads // ranks.size * model.head_dim)
+    passes = Passes(llama, pool, ranks, graphs=False)
+    tokens, positions = torch.tensor(PROMPT), torch.arange(48).expand(2, -1)
+    whole = KVCache(pool, llama.config, 2, 48 - KNOWN, KNOWN)
+    with torch.inference_mode():
+        # The first pass writes where the second one finds its context: the same pool, cut alike.
+        first = KVCache(pool, llama.config, 2, 48, 0)
+        first.layers = first.layers[:, :, :, :KNOWN]
+        passes.logits(tokens[:, :KNOWN], positions[:, :KNOWN], first)
+        return passes.logits(tokens[:, KNOWN:], positions[:, KNOWN:], whole)
+
+
+if __name__ == "__main__":
+    with joined("cpu") as ranks:
+        found = logits_in_two_passes(load_models(sys.argv[1])["tiny"], ranks)
+        if ranks.first:
+            torch.save(found, sys.argv[2])
