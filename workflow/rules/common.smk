@@ -163,12 +163,50 @@ def published_cells(wildcards):
 
 
 def grid(study, backend=config["backend"], **axes):
-    """Folders of the study's cells, or of those with the given values of axes."""
+    """Folders of the study's cells, or of those with the given values of axes: one value, or a list."""
+    wanted = {
+        axis: value if isinstance(value, list) else [value]
+        for axis, value in axes.items()
+    }
     return [
         f"{config['results']}/{study}/cells/{studies.cell_folder(cell)}"
         for cell in study_cells(study, backend)
-        if all(cell[axis] == value for axis, value in axes.items())
+        if all(cell[axis] in values for axis, values in wanted.items())
     ]
+
+
+def stretched(study):
+    """The delays of a study that stretch the waits: memory pressure."""
+    found = studies.cells(config["studies"][study], config["backend"])
+    return sorted({cell["delay"] for cell in found} - {1})
+
+
+def study_hardware(study, delay):
+    """The hardware of a study's cells with the given delay or delays, the study's main one first."""
+    delays = delay if isinstance(delay, list) else [delay]
+    found = studies.cells(config["studies"][study], config["backend"])
+    return list(
+        dict.fromkeys(cell["hardware"] for cell in found if cell["delay"] in delays)
+    )
+
+
+def timing_options(study):
+    """What a scheduling pass is timed with: the study's policies and token budgets, and how often."""
+    definition = config["studies"][study]
+    return {
+        "policies": sorted({policy["policy"] for policy in definition["policies"]}),
+        "token_budgets": {
+            name: workload["token_budget"]
+            for name, workload in definition["workloads"].items()
+        },
+        "passes": definition["timed_passes"],
+    }
+
+
+def policy_sources(study, module):
+    """The digest of a module and of the policies of a study."""
+    names = timing_options(study)["policies"]
+    return digest(module, *(f"headrace.scheduling.policies.{name}" for name in names))
 
 
 def cells(study, backend=config["backend"], **axes):
@@ -223,15 +261,35 @@ def reference_tables(study):
 
 
 def provenance(hardware, **axes):
-    """What a figure of a hardware's cells says about where its numbers come from."""
+    """What a figure or a table of cells says about where its numbers come from; one hardware or a list."""
     if config["backend"] == "published":
         return published_provenance("stream2llm", hardware=hardware, **axes)
-    chosen = config["hardware"][hardware]
-    model = Path(chosen["perf_model"]["file"]).name.removesuffix(".json")
-    calibrated = (
-        "; pool and step time chosen on the calibration set" * chosen["calibrated"]
+    names = hardware if isinstance(hardware, list) else [hardware]
+    models, calibrated = [], []
+    for name in names:
+        chosen = config["hardware"][name]
+        models.append(Path(chosen["perf_model"]["file"]).name.removesuffix(".json"))
+        calibrated += [name] * chosen["calibrated"]
+    plural = "s" * (len(models) > 1)
+    text = f"simulated; performance model{plural} {' and '.join(models)}"
+    if calibrated:
+        whose = f" of {' and '.join(calibrated)}" * (len(models) > 1)
+        text += f"; pool and step time{whose} chosen on the calibration set"
+    return text
+
+
+def workload_provenance(workloads):
+    """What a figure or a table of workloads says about where they come from."""
+    origins = {}
+    for name in workloads:
+        synthetic = config["workloads"][name]["source"] == "synthetic"
+        origin = (
+            "generated from published statistics" if synthetic else "read from traces"
+        )
+        origins.setdefault(origin, []).append(name)
+    return "; ".join(
+        f"{origin}: {' and '.join(names)}" for origin, names in origins.items()
     )
-    return f"simulated; performance model {model}{calibrated}"
 
 
 def published_provenance(study, **axes):
@@ -266,10 +324,10 @@ def table(name):
 
 
 # What can be drawn from cells alone, from workloads, from performance models, from timings here.
-OF_CELLS = ("fig5", "fig6")
-OF_WORKLOADS = ()
+OF_CELLS = ("fig5", "fig6", "table3", "table4", "inline")
+OF_WORKLOADS = ("table2",)
 OF_MODELS = ()
-TIMED = ()
+TIMED = ("sched_latency",)
 
 
 def stream2llm_products():

@@ -21,6 +21,14 @@ STATISTICS = {
     ("fig8-10", "chunks_per_query"): ("mean", "min", "p50", "max"),
 }
 
+SETTING = (
+    pl.when(pl.col("delay") == 1)
+    .then(pl.lit("main"))
+    .otherwise(pl.concat_str(pl.lit("delay"), pl.col("delay"), pl.lit("_"), pl.col("eviction")))
+    .alias("setting")
+)
+"""The scorecard's setting of a cell, from its axes."""
+
 _MAIN = pl.col("setting") == "main"
 _LATENCY = pl.when(_MAIN).then(pl.lit("inline")).otherwise(pl.lit("table3"))
 
@@ -30,10 +38,7 @@ def of_cells(metrics: pl.DataFrame) -> pl.DataFrame:
 
     A speedup and a ratio are taken within one world, against `default_vllm` of the same cell otherwise.
     """
-    setting = pl.concat_str(pl.lit("delay"), pl.col("delay"), pl.lit("_"), pl.col("eviction"))
-    table = metrics.with_columns(
-        setting=pl.when(pl.col("delay") == 1).then(pl.lit("main")).otherwise(setting)
-    ).select(*CELL, "world", "quantity", "value")
+    table = metrics.with_columns(SETTING).select(*CELL, "world", "quantity", "value")
     ttft = table.filter(pl.col("quantity").is_in(TTFT))
     ours = ttft.filter(pl.col("policy") != "default_vllm", "stream")
     parts = [ttft.with_columns(artifact=_LATENCY)]
