@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from headrace.plots import ttft_by_rate
+from headrace.plots.ttft_by_rate import figure_of
+
+FIGURE = figure_of("crawler")
 
 
-def draw(
-    cells: list[Path], reference: list[Path], out_stem: Path, provenance: str, workload: str = "crawler"
-) -> None:
-    """Draw `ttft_by_rate.draw` for the crawler, or for another `workload`."""
-    ttft_by_rate.draw(cells, reference, out_stem, provenance, workload)
+def draw(cells: list[Path], reference: list[Path], out_stem: Path, provenance: str) -> None:
+    """Draw `ttft_by_rate.figure_of` the crawler. Raises HeadraceError as `CellFigure.draw` does."""
+    FIGURE.draw(cells, reference, out_stem, provenance)

@@ -1,9 +1,11 @@
 """One look for all figures: a policy has the same colour, marker and line everywhere."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -11,12 +13,22 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
+from headrace.errors import HeadraceError
 from headrace.files import atomic
 
 WIDTH_IN = 7.0
 BAND_ALPHA = 0.10
 NOTE_GREY = "0.35"
+NOTE_COLUMNS_PER_IN = 19.5
+OVERLOAD = {
+    "marker": "x",
+    "color": "0.15",
+    "linestyle": "none",
+    "markersize": 6.5,
+    "markeredgewidth": 1.4,
+}
 TTFT = "TTFT: first token after the last hand-over, without streaming after the submission."
 FORMATS = ("svg", "pdf", "png")
 WITHOUT_DATES = {
@@ -65,6 +77,45 @@ SERIES = (
     Series("lcas", True, "lcas", "#E69F00", "D", (0, (5, 1, 1, 1))),
     Series("mcps", True, "mcps", "#009E73", "v", (0, (1.5, 1))),
 )
+DEFAULT_WHOLE, DEFAULT_STREAMING = SERIES[:2]
+SPARE = (
+    ("#56B4E9", "P", (0, (3, 1, 1, 1, 1, 1))),
+    ("#882255", "X", (0, (8, 2))),
+    ("#999933", "*", (0, (1, 2))),
+    ("#44AA99", "h", (0, (6, 1, 2, 1))),
+)
+
+
+def series_of(policies: set[tuple[str, bool]]) -> list[Series]:
+    """The series of these (policy, streaming), in the order of the legend; spare looks for one's own.
+
+    Raises HeadraceError for more policies of one's own than there are looks.
+    """
+    named = [series for series in SERIES if (series.policy, series.stream) in policies]
+    own = sorted(policies - {(series.policy, series.stream) for series in SERIES})
+    if len(own) > len(SPARE):
+        problem = f"{len(own)} series that have no look of their own, there are {len(SPARE)} spare ones"
+        raise HeadraceError("figure", problem, "add looks to SPARE in headrace/plots/style.py")
+    return named + [
+        Series(policy, stream, policy if stream else f"{policy}, non-streaming", *look)
+        for (policy, stream), look in zip(own, SPARE, strict=False)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadStyle:
+    """How a workload is drawn where no policy is: colours that no policy has."""
+
+    label: str
+    colour: str
+    marker: str
+    line: str | tuple[float, tuple[float, ...]]
+
+
+WORKLOADS = {
+    "crawler": WorkloadStyle("crawler", "#D55E00", "o", "-"),
+    "anns": WorkloadStyle("anns", "#332288", "s", (0, (5, 1.5))),
+}
 
 
 @contextmanager
@@ -75,47 +126,69 @@ def drawing(width_in: float = WIDTH_IN, height_in: float = 3.0) -> Iterator[Figu
 
 
 def published_points(axes: Axes, series: Series, x: list[float], y: list[float]) -> None:
-    """Published numbers: the series' marker, open, without a line."""
-    style = {"linestyle": "none", "markersize": 4.5, "markeredgewidth": 0.9, "zorder": 5}
-    axes.plot(x, y, marker=series.marker, color=series.colour, markerfacecolor="white", **style)
+    """Published numbers: the series' marker, open and larger, so that ours shows inside it."""
+    style = {"linestyle": "none", "markersize": 6.2, "markeredgewidth": 0.9, "zorder": 5}
+    axes.plot(x, y, marker=series.marker, color=series.colour, markerfacecolor="none", **style)
+
+
+def overload_marks(axes: Axes, x: list[float], y: list[float]) -> None:
+    """A cross on what an overloaded cell gave, with a white rim so that it stands out on a line."""
+    rim = [withStroke(linewidth=3.0, foreground="white")]
+    axes.plot(x, y, **OVERLOAD, path_effects=rim, zorder=6)
 
 
 def legend(
-    figure: Figure, shown: list[Series], *, markers: bool, spread: str | None, published: bool
+    figure: Figure,
+    shown: list[Series],
+    *,
+    markers: bool,
+    spread: tuple[str, ...] = (),
+    published: list[Series],
+    overload: bool = False,
 ) -> None:
-    """One legend above the figure: the series shown, then the spread and the published points if drawn.
+    """One legend above the figure: the series shown, then spread, published points and overload if drawn.
 
-    `spread` says how the interval is drawn: "band", "whiskers", or None where there is no interval.
+    `spread` says how the interval is drawn: "band", "whiskers", both, or nothing where there is none;
+    `published` are the series with published points.
     """
     handles: list = [
         Line2D([], [], color=s.colour, linestyle=s.line, marker=s.marker if markers else None) for s in shown
     ]
     labels = [series.label for series in shown]
+    handlers: dict = {tuple: HandlerTuple(ndivide=None, pad=0.25)}
     if spread:
-        whiskers = Line2D([], [], color="0.4", marker="|", linestyle="none", markersize=9)
-        handles.append(
-            Patch(color="0.4", alpha=2 * BAND_ALPHA, linewidth=0) if spread == "band" else whiskers
-        )
+        drawn = {
+            "band": Patch(color="0.4", alpha=2 * BAND_ALPHA, linewidth=0),
+            "whiskers": Line2D([], [], color="0.4", marker="|", linestyle="none", markersize=9),
+        }
+        handles.append(tuple(drawn[kind] for kind in spread))
+        handlers[handles[-1]] = HandlerTuple(ndivide=1)
         labels.append("95% prediction interval")
     if published:
-        open_marker = {"linestyle": "none", "markerfacecolor": "white"}
-        handles.append(tuple(Line2D([], [], color=s.colour, marker=s.marker, **open_marker) for s in shown))
+        open_marker = {"linestyle": "none", "markerfacecolor": "none", "markersize": 5.0}
+        handles.append(
+            tuple(Line2D([], [], color=s.colour, marker=s.marker, **open_marker) for s in published)
+        )
         labels.append("published")
-    spaced = {tuple: HandlerTuple(ndivide=None, pad=0.25)}
+    if overload:
+        handles.append(Line2D([], [], **OVERLOAD))
+        labels.append("overload")
     figure.legend(
         handles,
         labels,
         loc="outside upper center",
-        ncols=4,
+        ncols=math.ceil(len(handles) / 2),
         handlelength=3.2,
-        handler_map=spaced,
+        handler_map=handlers,
         columnspacing=1.6,
     )
 
 
-def note(figure: Figure, text: str) -> None:
-    """A small line below the figure: what is drawn, and where the numbers come from."""
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=6.5, color=NOTE_GREY)
+def note(figure: Figure, *lines: str) -> None:
+    """Small lines below the figure, wrapped: what is drawn, and where the numbers come from."""
+    columns = int(figure.get_figwidth() * NOTE_COLUMNS_PER_IN)
+    wrapped = [part for line in "\n".join(lines).splitlines() for part in wrap(line, columns)]
+    figure.supxlabel("\n".join(wrapped), x=0.01, ha="left", fontsize=6.5, color=NOTE_GREY)
 
 
 def save(figure: Figure, out_stem: Path) -> None:

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.plots import fig5, fig6, style
+from headrace.plots import fig5, fig6, fig7, fig11, fig12, style
 from headrace.plots.cells import main_grid
 from headrace.plots.style import FORMATS, SERIES
+from headrace.scorecard.intervals import prediction_interval
 
 REFERENCE = sorted((Path(__file__).parents[3] / "data" / "reference" / "stream2llm").glob("*.csv"))
 PROVENANCE = "simulated; performance model h200-tp2.made-up"
@@ -40,14 +41,14 @@ def drawn(monkeypatch, svg_only):
     plot = matplotlib.axes.Axes.plot
 
     def record(axes, x, y, **style):
-        lines.append((style.get("marker"), style.get("markerfacecolor") == "white", list(x), list(y)))
+        lines.append((style.get("marker"), style.get("markerfacecolor") == "none", list(x), list(y)))
         return plot(axes, x, y, **style)
 
     monkeypatch.setattr(matplotlib.axes.Axes, "plot", record)
     return lines
 
 
-@pytest.mark.parametrize("figure", [fig5, fig6])
+@pytest.mark.parametrize("figure", [fig5, fig6, fig7, fig11, fig12])
 def test_all_formats_are_written_and_the_svg_twice_the_same(figure, cells, tmp_path, monkeypatch):
     figure.draw(cells, REFERENCE, tmp_path / "one" / "figure", PROVENANCE)
     monkeypatch.setattr(style, "FORMATS", ("svg",))
@@ -95,7 +96,7 @@ def test_fig6_draws_mean_and_p95_and_published_p95_only(cells, drawn, tmp_path):
 
 
 def test_another_workload_is_drawn_by_the_same_function(cells, drawn, tmp_path):
-    fig6.draw(cells, REFERENCE, tmp_path / "fig7", PROVENANCE, workload="anns")
+    fig7.draw(cells, REFERENCE, tmp_path / "fig7", PROVENANCE)
     assert [y for _, is_open, _, y in drawn if is_open][1] == [0.7394]
 
 
@@ -121,21 +122,62 @@ def test_series_differ_in_colour_marker_and_line():
     assert all(one != other for one, other in close)
 
 
+def test_bands_are_the_prediction_interval_over_worlds(cells, monkeypatch, svg_only, tmp_path):
+    bands = []
+    fill = matplotlib.axes.Axes.fill_betweenx
+
+    def record(axes, y, low, high, **style):
+        bands.append((y, low, high))
+        return fill(axes, y, low, high, **style)
+
+    monkeypatch.setattr(matplotlib.axes.Axes, "fill_betweenx", record)
+    fig5.draw(cells, REFERENCE, tmp_path / "fig5", PROVENANCE)
+    default = next(cell for cell in cells if "crawler" in str(cell) and "stream=true" in str(cell))
+    table = pl.read_parquet(default)
+    p90 = [np.percentile(table.filter(world=world)["ttft_s"].to_numpy(), 90) for world in range(3)]
+    fractions, low, high = bands[1]
+    (at,) = np.flatnonzero(np.isclose(fractions, 0.1))
+    assert (low[at], high[at]) == pytest.approx(prediction_interval(np.array(p90)))
+
+
+def test_overload_crosses_the_curve_where_a_fifth_waits_longer(cells, drawn, with_load, tmp_path):
+    slow = next(cell for cell in cells if "crawler" in str(cell) and "stream=true" in str(cell))
+    with_load(slow, 1.3)
+    fig5.draw(cells, REFERENCE, tmp_path / "fig5", PROVENANCE)
+    crosses = [(x, y) for marker, _, x, y in drawn if marker == "x"]
+    p80 = np.percentile(pl.read_parquet(slow).filter(world=0)["ttft_s"].to_numpy(), 80)
+    assert crosses == [([pytest.approx(p80)], [0.2])]
+
+
+def test_a_workload_that_is_missing_has_no_row(cells, reference, kept, tmp_path):
+    fig5.draw([cell for cell in cells if "crawler" in str(cell)], reference, tmp_path / "fig5", PROVENANCE)
+    assert [axes.get_title() for axes in kept[0].axes] == ["crawler, 0.5 QPS", "crawler, 4 QPS"]
+
+
+def test_more_policies_of_ones_own_than_looks_are_an_error(fabricate, tmp_path):
+    cells = [fabricate("crawler", f"own_{number}") for number in range(len(style.SPARE) + 1)]
+    with pytest.raises(HeadraceError, match="5 series that have no look of their own, there are 4 spare"):
+        fig5.draw(cells, REFERENCE, tmp_path / "fig5", PROVENANCE)
+
+
 def test_pressure_cells_are_left_out(cells, fabricate):
     grid = main_grid([*cells, fabricate("crawler", "mcps", 4.0, delay=10)], REFERENCE)
     assert "mcps" not in {series.policy for series in grid.series()}
     assert grid.rates("crawler") == [0.5, 4.0]
-    assert grid.size("crawler") == "60 requests, 3 worlds"
+    assert grid.size("crawler") == "crawler: 60 requests, 3 worlds"
 
 
 def test_bad_cells_are_named_and_nothing_is_written(cells, fabricate, tmp_path):
     out = tmp_path / "out" / "figure"
     mixed = [*cells, fabricate("crawler", "fcfs", 1.0, hardware="h100-tp2")]
-    for wrong, words in (([], "none"), (mixed, "h100-tp2, h200-tp2")):
+    for wrong, words in (([], "no cell of the main grid is there"), (mixed, "h100-tp2, h200-tp2")):
         with pytest.raises(HeadraceError, match=words):
             fig5.draw(wrong, REFERENCE, out, PROVENANCE)
-    with pytest.raises(HeadraceError, match="no cell of the main grid is of video"):
-        fig6.draw(cells, REFERENCE, out, PROVENANCE, workload="video")
+    with pytest.raises(HeadraceError, match="no cell of the main grid is of anns"):
+        fig7.draw([cell for cell in cells if "anns" not in str(cell)], REFERENCE, out, PROVENANCE)
+    fewer = fabricate("crawler", "fcfs", 0.5, worlds=2)
+    with pytest.raises(HeadraceError, match="has 2 worlds, another cell of crawler has 3"):
+        fig5.draw([*cells, fewer], REFERENCE, out, PROVENANCE)
     cells[0].write_bytes(b"PAR1 cut")
     with pytest.raises(HeadraceError, match="not a whole Parquet file"):
         fig5.draw(cells, REFERENCE, out, PROVENANCE)
