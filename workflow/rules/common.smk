@@ -260,9 +260,9 @@ def reference_tables(study):
     return sorted(str(path) for path in Path(f"data/reference/{study}").glob("*.csv"))
 
 
-def provenance(hardware, **axes):
+def provenance(hardware, backend=config["backend"], **axes):
     """What a figure or a table of cells says about where its numbers come from; one hardware or a list."""
-    if config["backend"] == "published":
+    if backend == "published":
         return published_provenance("stream2llm", hardware=hardware, **axes)
     names = hardware if isinstance(hardware, list) else [hardware]
     models, calibrated = [], []
@@ -292,16 +292,40 @@ def workload_provenance(workloads):
     )
 
 
-def published_provenance(study, **axes):
-    """A function of the wildcards and the input: read from run logs, and how many of them are not there."""
+def published_provenance(study, name="cells", **axes):
+    """A function of the wildcards and the input: read from run logs, and how many of them are not there.
+
+    `name` is the input with the cells.
+    """
     wanted = len(grid(study, "published", **axes))
 
     def value(wildcards, input):
-        missing = wanted - len(input.cells)
+        missing = wanted - len(getattr(input, name))
         gaps = f"; {missing} of {wanted} runs are missing, see runs.csv" * bool(missing)
         return f"read from the study's run logs{gaps}"
 
     return value
+
+
+def sizes(*workloads):
+    """What a caption says about how much of these workloads is shown per cell."""
+    if config["backend"] == "published":
+        return "one run of the study per cell"
+    return "; ".join(
+        f"{workload}: {chosen['queries']:,} requests in each of {chosen['worlds']} worlds"
+        for workload, chosen in config["workloads"].items()
+        if workload in workloads
+    )
+
+
+def check_data_set():
+    """Raises HeadraceError when the configuration names no public data set."""
+    if not (config["data"] or config["published"]["revision"]):
+        raise HeadraceError(
+            "config/config.yaml: key data",
+            "names no folder of the public data set, and published.revision nothing to download",
+            "add --config data=<folder>",
+        )
 
 
 def figure(name, subcategory):
@@ -324,7 +348,7 @@ def table(name):
 
 
 # What can be drawn from cells alone, from workloads, from performance models, from timings here.
-OF_CELLS = ("fig5", "fig6", "table3", "table4", "inline")
+OF_CELLS = ("fig5", "fig6", "fig7", "fig11", "fig12", "table3", "table4", "inline")
 OF_WORKLOADS = ("table2",)
 OF_MODELS = ()
 TIMED = ("sched_latency",)

@@ -4,13 +4,56 @@ The script hands a rule's named inputs to `headrace.plots.<figure>.draw`.
 
 Inputs:  requests tables of the cells that a figure shows, data/reference/stream2llm/*.csv
 Outputs: <results>/stream2llm/figures/fig*.{svg,pdf,png}; of another backend under <results>/stream2llm/<backend>
+         <results>/stream2llm/side_by_side/fig*.{svg,pdf,png}: a figure of cells simulated and from run logs
 """
+
+# The cells that figures show.
+MAIN_GRID = {"hardware": "h200-tp2", "delay": 1}
+SHOWN = {
+    "fig5": MAIN_GRID,
+    "fig6": MAIN_GRID | {"workload": "crawler"},
+    "fig7": MAIN_GRID | {"workload": "anns"},
+    "fig11": MAIN_GRID,
+    "fig12": MAIN_GRID | {"workload": "anns", "stream": True},
+}
+
+
+def side_cells(backend):
+    """A function of the wildcards: the cells of one side of a figure that is drawn on both backends."""
+
+    def tables(wildcards):
+        if backend == "published":
+            check_data_set()
+        found = cells("stream2llm", backend, **SHOWN[wildcards.figure])
+        return found(wildcards) if callable(found) else found
+
+    return tables
+
+
+def side_options(wildcards):
+    return {"figure": wildcards.figure}
+
+
+def side_provenance(wildcards, input):
+    """Where the numbers of both sides come from, by their headings."""
+    shown = SHOWN[wildcards.figure]
+    logs = published_provenance("stream2llm", "logs", **shown)
+    provider = config["hardware"][shown["hardware"]]["perf_model"]["provider"]
+    heading = (
+        "simulated (silicon tables)"
+        if provider == "silicon"
+        else f"simulated ({provider})"
+    )
+    return {
+        heading: provenance(backend="sim", **shown),
+        "published run logs": logs(wildcards, input),
+    }
 
 
 rule stream2llm_fig5:
     """TTFT of all policies, streaming and not: complementary CDF per workload and request rate."""
     input:
-        cells=cells("stream2llm", delay=1, hardware="h200-tp2"),
+        cells=cells("stream2llm", **SHOWN["fig5"]),
         reference=reference_tables("stream2llm"),
     output:
         **figure("fig5", "Latency"),
@@ -26,7 +69,8 @@ rule stream2llm_fig5:
         runtime=10,
     params:
         figure="fig5",
-        provenance=provenance("h200-tp2", delay=1),
+        provenance=provenance(**SHOWN["fig5"]),
+        sizes=sizes("crawler", "anns"),
         sources=digest("headrace.plots.fig5"),
     script:
         "../scripts/figure.py"
@@ -35,7 +79,7 @@ rule stream2llm_fig5:
 use rule stream2llm_fig5 as stream2llm_fig6 with:
     """Mean and P95 TTFT against the request rate, crawler."""
     input:
-        cells=cells("stream2llm", delay=1, hardware="h200-tp2", workload="crawler"),
+        cells=cells("stream2llm", **SHOWN["fig6"]),
         reference=reference_tables("stream2llm"),
     output:
         **figure("fig6", "Latency"),
@@ -45,5 +89,95 @@ use rule stream2llm_fig5 as stream2llm_fig6 with:
         "<benchmarks>/stream2llm/stream2llm_fig6.tsv"
     params:
         figure="fig6",
-        provenance=provenance("h200-tp2", delay=1, workload="crawler"),
+        provenance=provenance(**SHOWN["fig6"]),
+        sizes=sizes("crawler"),
         sources=digest("headrace.plots.fig6"),
+
+
+use rule stream2llm_fig5 as stream2llm_fig7 with:
+    """Mean and P95 TTFT against the request rate, anns."""
+    input:
+        cells=cells("stream2llm", **SHOWN["fig7"]),
+        reference=reference_tables("stream2llm"),
+    output:
+        **figure("fig7", "Latency"),
+    log:
+        "<logs>/stream2llm/stream2llm_fig7.log",
+    benchmark:
+        "<benchmarks>/stream2llm/stream2llm_fig7.tsv"
+    params:
+        figure="fig7",
+        provenance=provenance(**SHOWN["fig7"]),
+        sizes=sizes("anns"),
+        sources=digest("headrace.plots.fig7"),
+
+
+use rule stream2llm_fig5 as stream2llm_fig11 with:
+    """Trace completion time of all policies, and its difference to default streaming."""
+    input:
+        cells=cells("stream2llm", **SHOWN["fig11"]),
+        reference=reference_tables("stream2llm"),
+    output:
+        **figure("fig11", "Throughput"),
+    log:
+        "<logs>/stream2llm/stream2llm_fig11.log",
+    benchmark:
+        "<benchmarks>/stream2llm/stream2llm_fig11.tsv"
+    params:
+        figure="fig11",
+        provenance=provenance(**SHOWN["fig11"]),
+        sizes=sizes("crawler", "anns"),
+        sources=digest("headrace.plots.fig11"),
+
+
+use rule stream2llm_fig5 as stream2llm_fig12 with:
+    """Tokens that updates invalidate, and their ratio to default streaming, anns."""
+    input:
+        cells=cells("stream2llm", **SHOWN["fig12"]),
+        reference=reference_tables("stream2llm"),
+    output:
+        **figure("fig12", "Updates"),
+    log:
+        "<logs>/stream2llm/stream2llm_fig12.log",
+    benchmark:
+        "<benchmarks>/stream2llm/stream2llm_fig12.tsv"
+    params:
+        figure="fig12",
+        provenance=provenance(**SHOWN["fig12"]),
+        sizes=sizes("anns"),
+        sources=digest("headrace.plots.fig12"),
+
+
+use rule stream2llm_fig5 as side_by_side with:
+    """One figure of cells on both backends: simulated, and read from the study's run logs."""
+    input:
+        simulated=side_cells("sim"),
+        logs=side_cells("published"),
+        reference=reference_tables("stream2llm"),
+    output:
+        svg=report(
+            "<results>/stream2llm/side_by_side/{figure}.svg",
+            caption="../report/side_by_side.rst",
+            category="Stream2LLM",
+            subcategory="Simulated beside run logs",
+            labels={"figure": "{figure}"},
+        ),
+        pdf="<results>/stream2llm/side_by_side/{figure}.pdf",
+        png="<results>/stream2llm/side_by_side/{figure}.png",
+    log:
+        "<logs>/stream2llm/side_by_side/{figure}.log",
+    benchmark:
+        "<benchmarks>/stream2llm/side_by_side/{figure}.tsv"
+    wildcard_constraints:
+        figure="|".join(SHOWN),
+    params:
+        figure="side_by_side",
+        options=side_options,
+        provenance=side_provenance,
+        sources=digest("headrace.plots.side_by_side"),
+
+
+rule stream2llm_side_by_side:
+    """All figures of cells, simulated beside the study's run logs; needs the data set."""
+    input:
+        expand(rules.side_by_side.output, figure=SHOWN),
