@@ -12,4 +12,5 @@ with script(snakemake.log[0]):
         Path(snakemake.input.hardware),
         Path(snakemake.input.models),
         Path(snakemake.output[0]),
+        published=snakemake.params.published or None,
     )
