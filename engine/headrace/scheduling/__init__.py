@@ -5,9 +5,7 @@ inside vLLM.
 """
 
 import importlib
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 from headrace.errors import HeadraceError, nearest
 from headrace.scheduling.contract import (
@@ -21,6 +19,7 @@ from headrace.scheduling.contract import (
     Scheduler,
 )
 from headrace.scheduling.eviction import EVICTIONS, Costs, Eviction
+from headrace.scheduling.own import load_own, own_file
 from headrace.scheduling.two_phase import Policy, TwoPhase
 
 __all__ = [
@@ -36,7 +35,7 @@ def load(policy: str) -> type:
     """The class of a policy: a subclass of Policy, or a scheduler of its own.
 
     `policy` is a name of POLICIES, whose file defines one class, or a file and a class in it:
-    "path/to/mine.py:Mine". Raises HeadraceError when there is no such policy.
+    "path/to/mine.py:Mine" (see `own`). Raises HeadraceError when there is no such policy.
     """
     if policy in POLICIES:
         module = importlib.import_module(f"headrace.scheduling.policies.{policy}")
@@ -48,15 +47,10 @@ def load(policy: str) -> type:
         if len(classes) != 1:
             raise HeadraceError(module.__file__, f"defines {len(classes)} classes", "a policy's file has one")
         return classes[0]
-    file, _, name = policy.rpartition(":")
-    if not file.endswith(".py"):
-        raise HeadraceError("policy", f"unknown policy {policy!r}", nearest(policy, POLICIES))
-    if not Path(file).is_file():
-        raise HeadraceError(f"policy {policy}", f"no such file {file}", "give the path of the policy's file")
-    found = getattr(_module(Path(file)), name, None)
-    if not isinstance(found, type):
-        raise HeadraceError(f"policy {policy}", f"{file} defines no class {name}", "name it after the colon")
-    return found
+    if own_file(policy) is None:
+        remedy = f"{nearest(policy, POLICIES)} (one of your own: mine.py:Mine)"
+        raise HeadraceError("policy", f"unknown policy {policy!r}", remedy)
+    return load_own(policy)
 
 
 def scheduler(policy: str, eviction: str, costs: Costs, limits: Limits) -> Scheduler:
@@ -69,10 +63,3 @@ def scheduler(policy: str, eviction: str, costs: Costs, limits: Limits) -> Sched
     cls = load(policy)
     rule = EVICTIONS[eviction](costs, limits)
     return TwoPhase(cls, rule, limits) if issubclass(cls, Policy) else cls(rule, limits)
-
-
-def _module(file: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

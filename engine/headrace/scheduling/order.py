@@ -9,8 +9,9 @@ from headrace.request import Request
 class Order:
     """Requests with something to compute, best first.
 
-    `key_of(request)` must be unique per request. The key a request was filed under is kept on it
-    (`request.key`), so it can be found again after what the key depends on has changed.
+    `key_of(request)` must be unique per request: `put` raises ValueError for a key that is taken. The
+    key a request was filed under is kept on it (`request.key`), so it can be found again after what the
+    key depends on has changed.
     """
 
     __slots__ = ("key_of", "keys", "requests")
@@ -33,6 +34,8 @@ class Order:
                 return
             del keys[place], self.requests[place]
         place = bisect_left(keys, key)
+        if place < len(keys) and keys[place] == key:
+            raise ValueError(f"two requests have the key {key}: end it in the id")
         keys.insert(place, key)
         self.requests.insert(place, request)
         request.key = key
