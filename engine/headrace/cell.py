@@ -1,5 +1,6 @@
 """One cell of a study: a spec and its workload in, the tables of its run out."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ from headrace.files import write_json, write_parquet
 from headrace.perf import Overheads, PerfModel
 from headrace.replay import Replay, first_worlds
 from headrace.request import Request
-from headrace.scheduling import Limits, scheduler
+from headrace.scheduling import Limits, Scheduler, scheduler
+from headrace.scheduling.own import own_file
 from headrace.sim import LivelockError, Result, Simulator
 from headrace.sim.collector import collector_paused
 from headrace.spec import check_spec
@@ -28,10 +30,13 @@ def run(
     perf_model: Path,
     out: Path,
     progress: Callable[[int, int], None] | None = None,
+    watch: Callable[[int, Scheduler], Scheduler] | None = None,
 ) -> None:
     """Simulate every world of the cell; write requests.parquet, cell.json and run.json into `out`.
 
     spec: the keys of headrace.spec.Spec. `progress(done, worlds)` is called after each world.
+    `watch(world, scheduler)` returns the scheduler that serves the world: the given one, or one around
+    it that records what it does (headrace.sim.record).
 
     Raises HeadraceError for a bad spec, workload or performance model, before anything is written.
     """
@@ -55,9 +60,11 @@ def run(
         for world in range(spec["worlds"]):
             this_world = pl.col("world") == world
             replay = Replay(table.filter(this_world), starts.filter(this_world), spec)
-            requests = replay.requests()
+            requests, engine = replay.requests(), new_engine()
+            if watch:
+                engine.scheduler = watch(world, engine.scheduler)
             try:
-                result = new_engine().run(replay.hand_overs(overheads), requests)
+                result = engine.run(replay.hand_overs(overheads), requests)
             except LivelockError as error:
                 raise HeadraceError(
                     f"{out}: world {world}", str(error), "check kv_blocks, slots and the policy"
@@ -71,12 +78,20 @@ def run(
         "spec": spec,
         "backend": spec["backend"],
         "version": headrace.__version__,
-        "perf_model": perf.describe(perf_model),
+        "perf_model": perf.describe(_in_repository(perf_model)),
         "worlds": worlds,
     }
+    if own := own_file(spec["policy"]):
+        cell["policy_sha256"] = hashlib.sha256(own.read_bytes()).hexdigest()
     write_parquet(out / "requests.parquet", pl.concat(frames))
     write_json(out / "cell.json", cell)
     write_json(out / "run.json", circumstances(started))
+
+
+def _in_repository(file: Path) -> Path:
+    """Relative to the repository, where the file lies in it: a result does not say where that is."""
+    root, whole = Path(headrace.__file__).resolve().parents[2], Path(file).resolve()
+    return whole.relative_to(root) if whole.is_relative_to(root) else file
 
 
 def engines(spec: dict, perf: PerfModel, overheads: Overheads) -> Callable[[], Simulator]:
