@@ -36,7 +36,7 @@ def read_anns_traces(folder: Path, queries: int | None = None) -> list[AnnsTrace
     entries = sorted(read_object(home / QUERY_MAP))[:queries]
     if not entries:
         raise HeadraceError(home / QUERY_MAP, "has no queries", "restore the file")
-    return [_read_trace(home, number, entry) for number, entry in entries]
+    return [read_anns_trace(home, number, entry) for number, entry in entries]
 
 
 def read_corpus(folder: Path, traces: list[AnnsTrace]) -> dict[int, str]:
@@ -66,7 +66,8 @@ def read_corpus(folder: Path, traces: list[AnnsTrace]) -> dict[int, str]:
     return texts
 
 
-def _read_trace(home: Path, number: int, entry: object) -> AnnsTrace:
+def read_anns_trace(home: Path, number: int, entry: object) -> AnnsTrace:
+    """The trace of one entry of the map in `home`. Raises HeadraceError as `read_anns_traces` does."""
     place = f"{home / QUERY_MAP}: key '{number}'"
     if not isinstance(entry, dict) or not all(isinstance(entry.get(k), str) for k in ("query", "trace_file")):
         raise HeadraceError(place, "is no {query, trace_file}", "give both as text")

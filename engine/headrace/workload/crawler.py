@@ -28,13 +28,19 @@ def list_crawler_traces(folder: Path) -> list[Path]:
     """
     paths: dict[int, Path] = {}
     for path in sorted(locate(folder, PATTERN).glob(PATTERN)):
-        number = re.fullmatch(r"query_([0-9]+)\.csv", path.name)
-        if number is None:
-            raise HeadraceError(path, "has no query id in its name", "name it query_<number>.csv")
-        if other := paths.get(int(number[1])):
+        number = query_id(path)
+        if other := paths.get(number):
             raise HeadraceError(path, f"has the query id of {other.name}", "give each query one file")
-        paths[int(number[1])] = path
+        paths[number] = path
     return [paths[number] for number in sorted(paths)]
+
+
+def query_id(path: Path) -> int:
+    """The id in the name of a trace file. Raises HeadraceError when there is none."""
+    number = re.fullmatch(r"query_([0-9]+)\.csv", path.name)
+    if number is None:
+        raise HeadraceError(path, "has no query id in its name", "name it query_<number>.csv")
+    return int(number[1])
 
 
 def read_crawler_trace(path: Path) -> CrawlerTrace | None:
