@@ -1,0 +1,41 @@
+"""The command `headrace`: one file per command. Each imports what it needs, so that --help is instant."""
+
+import sys
+
+import click
+
+import headrace
+from headrace.cli.hardware import hardware
+from headrace.cli.policies import policies
+from headrace.cli.score import score
+from headrace.cli.simulate import simulate
+from headrace.cli.workload import workload
+from headrace.errors import HeadraceError
+
+
+class _OneLineErrors(click.Group):
+    """Bad input ends a command with one line per problem: exit code 1, or 2 for a wrong option."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except HeadraceError as error:
+            _fail(str(error), 1)
+        except click.ClickException as error:
+            _fail(error.format_message(), error.exit_code)
+
+
+def _fail(text: str, code: int) -> None:
+    for line in text.splitlines():
+        click.echo(f"headrace: {line}", err=True)
+    sys.exit(code)
+
+
+@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(headrace.__version__, prog_name="headrace")
+def main() -> None:
+    """Studies of LLM-serving schedulers: try a policy, a workload, a GPU; read a scorecard."""
+
+
+for command in (simulate, policies, hardware, workload, score):
+    main.add_command(command)

@@ -1,0 +1,62 @@
+"""headrace hardware: the GPUs of the configuration and their performance models."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+
+from headrace.cli.configuration import ROOT, read_configuration
+from headrace.cli.inputs import STUDY
+from headrace.cli.output import console, plain_table
+
+STEP_TOKENS = 2048
+RECOMPUTE_TOKENS = 8192
+LEGEND = (
+    "KV pool: of all GPUs together. Step: one request's {:,} tokens without context; recompute: a forward"
+    " pass of {:,} tokens; both from the performance model, with the software's time per step.\n"
+    "calibrated: the pool or an overhead was chosen by looking at published rows of this GPU; else all are"
+    " starting values. config/hardware.yaml names the models' files and says where each number comes from."
+)
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="YAML on top of the project's configuration; repeatable.",
+)
+def hardware(config: tuple[Path, ...]) -> None:
+    """List the GPUs of the configuration, their KV pools and performance models."""
+    from headrace.threads import one_each
+
+    one_each()
+    from headrace.perf import PerfModel
+
+    whole = read_configuration(config)
+    block_size = whole["studies"][STUDY]["engine"]["block_size"]
+    pools = plain_table("", "GPU", numbers=("TP", "KV blocks", "GB", "tokens", "calibrated"))
+    times = plain_table("", "provider", "performance model", numbers=("step", "recompute"))
+    for name, entry in whole["hardware"].items():
+        model = PerfModel.load(ROOT / entry["perf_model"]["file"])
+        blocks = entry["kv_blocks"]
+        sizes = f"{blocks:,}", f"{blocks * model.block_bytes / 1e9:.0f}", f"{blocks * block_size:,}"
+        calibrated = "yes" if entry["calibrated"] else "no"
+        pools.add_row(name, entry["gpu"], str(entry["tensor_parallel"]), *sizes, calibrated)
+        step_s, recompute_s = _times(model, entry["overheads"])
+        measured = f"{step_s * 1e3:.1f} ms", f"{recompute_s * 1e3:.0f} ms"
+        times.add_row(name, model.provider, Path(entry["perf_model"]["file"]).stem, *measured)
+    out = console()
+    out.print(pools, times, LEGEND.format(STEP_TOKENS, RECOMPUTE_TOKENS))
+
+
+def _times(model, overheads: dict) -> tuple[float, float]:
+    """Seconds of the step and of the recomputation that the table shows."""
+    from headrace.perf import Overheads
+    from headrace.perf.tables import interpolate
+
+    software = Overheads.from_dict(overheads)
+    request = SimpleNamespace(computed=0)
+    step_s = model.step_time(software, STEP_TOKENS)([(request, STEP_TOKENS, 0)])
+    again_s = interpolate(model.recompute.tokens, model.recompute.means_s(), RECOMPUTE_TOKENS)
+    return step_s, again_s + software.step_s

@@ -1,0 +1,44 @@
+"""headrace policies, hardware and score."""
+
+import re
+
+import yaml
+
+from headrace.scheduling import EVICTIONS, POLICIES
+
+
+def test_policies_lists_every_name_and_how_to_add_one(headrace):
+    text = headrace("policies").stdout
+    for name in (*POLICIES, *EVICTIONS):
+        assert re.search(rf"^ {name} +\w+", text, re.M), name
+    assert "headrace simulate --policy mine.py:Mine" in text
+
+
+def test_the_policy_shown_runs_as_it_stands(headrace, mine):
+    text = headrace("policies").stdout
+    mine("\n".join(line.removeprefix("  ") for line in text.split("# mine.py\n")[1].splitlines()[:-2]))
+    assert headrace("simulate", "--queries", 5, "--policy", "mine.py:Mine").exit_code == 0
+
+
+def test_hardware_shows_pools_and_times(headrace):
+    text = headrace("hardware").stdout
+    pools = {line.split()[0]: line.split()[-5:] for line in text.splitlines() if "NVIDIA" in line}
+    assert pools["h200-tp2"] == ["2", "80,000", "168", "1,280,000", "yes"]  # 80,000 blocks of 2 MiB
+    assert pools["a40-tp1"] == ["1", "9,232", "19", "147,712", "no"]
+    times = {line.split()[0]: line.split() for line in text.splitlines() if line.endswith(" ms ")}
+    assert times["h200-tp2"][1:3] == ["silicon", "h200-tp2.llama-3.1-8b.silicon"]
+    assert times["a40-tp1"][1] == "roofline"
+
+
+def test_hardware_takes_a_configuration_on_top(headrace, tmp_path):
+    top = {"hardware": {"h200-tp2": {"kv_blocks": 1000, "overheads": {"step_s": 1.0}}}}
+    (tmp_path / "top.yaml").write_text(yaml.safe_dump(top))
+    text = headrace("hardware", "--config", "top.yaml").stdout
+    assert "16,000" in text  # tokens in 1,000 blocks
+    seconds = re.search(r"^ h200-tp2 +silicon.* (\d+\.\d) ms +(\d+) ms", text, re.M)
+    assert float(seconds[1]) > 1000 and int(seconds[2]) > 1000  # both have a step of a second in them
+
+
+def test_score_of_no_file_is_one_line(headrace):
+    result = headrace("score", "none.csv")
+    assert result.exit_code == 2 and len(result.stderr.splitlines()) == 1
