@@ -10,8 +10,8 @@ import headrace.config
 from headrace import study as studies
 from headrace.digest import digest, listing
 from headrace.errors import HeadraceError
-from headrace.run_logs.names import PUBLISHED_EVICTIONS
 from headrace.perf.profiler.devices import short_name
+from headrace.run_logs.names import PUBLISHED_EVICTIONS
 from headrace.scheduling import EVICTIONS, POLICIES
 from headrace.script import prepare_jobs
 
@@ -111,7 +111,8 @@ def published_folders():
     workloads = config["workloads"].items()
     names = [name for name, workload in workloads if workload["source"] == "published"]
     folders = {config["published"]["folders"].get(name) for name in names}
-    folders |= {"run_log"} if config["backend"] == "published" else set()
+    if config["backend"] == "published":
+        folders |= {"run_log", *measurement_folders()}
     return [] if folders & {None, "."} else sorted(folders)
 
 
@@ -307,6 +308,95 @@ def published_provenance(study, name="cells", **axes):
     return value
 
 
+def workload_sizes(workloads):
+    """What a caption says about how much of these workloads there is."""
+    return "; ".join(
+        f"{name}: {config['workloads'][name]['queries']:,} queries in each of "
+        f"{config['workloads'][name]['worlds']} worlds"
+        for name in workloads
+    )
+
+
+def measured_hardware():
+    """Hardware of which the configuration names the study's own measurements of recompute and swap."""
+    return [name for name, keys in config["hardware"].items() if keys.get("published")]
+
+
+def measurement_folders():
+    """Folders of the public data set with the study's own measurements, those not found here."""
+    files = [
+        Path(file)
+        for name in measured_hardware()
+        for file in config["hardware"][name]["published"].values()
+    ]
+    return {str(file.parent) for file in files if not file.is_file()}
+
+
+def measurement_files(wildcards):
+    """The study's own two files of a hardware, by key: where the config says, or there in the data set."""
+    folder = config["data"] or f"{config['results']}/stream2llm/dataset"
+    named = config["hardware"][wildcards.hardware].get("published") or {}
+    return {
+        key: file if Path(file).is_file() else f"{folder}/{file}"
+        for key, file in named.items()
+    }
+
+
+def measurements(wildcards):
+    """What has to be there before a model is built of the study's own measurements."""
+    if wildcards.provider != "published":
+        return []
+    files = list(measurement_files(wildcards).values())
+    fetched = f"{config['results']}/stream2llm/dataset"
+    inside = any(Path(fetched) in Path(file).parents for file in files)
+    return [fetched] if inside else files
+
+
+def compared_hardware():
+    """The hardware of figure 4: the published pair; of the backend published, what the study measured."""
+    if config["backend"] == "published":
+        return measured_hardware()
+    return [name for name in ("h200-tp2", "a40-tp1") if name in config["hardware"]]
+
+
+def compared_models():
+    """Performance models of the hardware of figure 4."""
+    chosen = {
+        name: config["hardware"][name]["perf_model"] for name in compared_hardware()
+    }
+    if config["backend"] == "sim":
+        return [model["file"] for model in chosen.values()]
+    return [
+        f"<results>/perf_models/{name}.{model['model']}.published.json"
+        for name, model in chosen.items()
+    ]
+
+
+def compared_software(study):
+    """What the engine's software adds in figure 4, per hardware, at the smallest token budget."""
+    definition = config["studies"][study]
+    budgets = [keys["token_budget"] for keys in definition["workloads"].values()]
+    return {
+        "overheads": {
+            name: config["hardware"][name]["overheads"] for name in compared_hardware()
+        },
+        "token_budget": min(budgets),
+        "block_size": definition["engine"]["block_size"],
+    }
+
+
+def model_provenance():
+    """What figure 4 says about where its numbers come from."""
+    if config["backend"] == "published":
+        return "measured by the study; the software of its engine is in the times"
+    text = "performance models of the simulator; software overheads are estimates"
+    hardware = compared_hardware()
+    chosen = [name for name in hardware if config["hardware"][name]["calibrated"]]
+    if chosen:
+        text += f", step time of {' and '.join(chosen)} chosen on the calibration set"
+    return text
+
+
 def sizes(*workloads):
     """What a caption says about how much of these workloads is shown per cell."""
     if config["backend"] == "published":
@@ -349,8 +439,8 @@ def table(name):
 
 # What can be drawn from cells alone, from workloads, from performance models, from timings here.
 OF_CELLS = ("fig5", "fig6", "fig7", "fig11", "fig12", "table3", "table4", "inline")
-OF_WORKLOADS = ("table2",)
-OF_MODELS = ()
+OF_WORKLOADS = ("fig8", "fig9", "fig10", "table2")
+OF_MODELS = ("fig4",)
 TIMED = ("sched_latency",)
 
 

@@ -181,3 +181,68 @@ rule stream2llm_side_by_side:
     """All figures of cells, simulated beside the study's run logs; needs the data set."""
     input:
         expand(rules.side_by_side.output, figure=SHOWN),
+
+
+use rule stream2llm_fig5 as stream2llm_fig4 with:
+    """Recompute and swap latency against tokens, H200 beside A40, and which is cheaper where."""
+    input:
+        perf_models=compared_models(),
+    output:
+        **figure("fig4", "Performance models"),
+    log:
+        "<logs>/stream2llm/stream2llm_fig4.log",
+    benchmark:
+        "<benchmarks>/stream2llm/stream2llm_fig4.tsv"
+    params:
+        figure="fig4",
+        provenance=model_provenance(),
+        options=compared_software("stream2llm"),
+        sources=digest("headrace.plots.fig4"),
+
+
+use rule stream2llm_fig5 as stream2llm_fig8 with:
+    """Gaps between chunks, both workloads: cumulative distribution."""
+    input:
+        workloads=workload_tables("stream2llm"),
+        reference=reference_tables("stream2llm"),
+    output:
+        **figure("fig8", "Workloads"),
+    log:
+        "<logs>/stream2llm/stream2llm_fig8.log",
+    benchmark:
+        "<benchmarks>/stream2llm/stream2llm_fig8.tsv"
+    params:
+        figure="fig8",
+        provenance=workload_provenance(study_workloads("stream2llm")),
+        sizes=workload_sizes(study_workloads("stream2llm")),
+        sources=digest("headrace.plots.fig8"),
+
+
+use rule stream2llm_fig8 as stream2llm_fig9 with:
+    """Gaps between chunks: a histogram per workload."""
+    output:
+        **figure("fig9", "Workloads"),
+    log:
+        "<logs>/stream2llm/stream2llm_fig9.log",
+    benchmark:
+        "<benchmarks>/stream2llm/stream2llm_fig9.tsv"
+    params:
+        figure="fig9",
+        provenance=workload_provenance(study_workloads("stream2llm")),
+        sizes=workload_sizes(study_workloads("stream2llm")),
+        sources=digest("headrace.plots.fig9"),
+
+
+use rule stream2llm_fig8 as stream2llm_fig10 with:
+    """Chunks per query, per workload."""
+    output:
+        **figure("fig10", "Workloads"),
+    log:
+        "<logs>/stream2llm/stream2llm_fig10.log",
+    benchmark:
+        "<benchmarks>/stream2llm/stream2llm_fig10.tsv"
+    params:
+        figure="fig10",
+        provenance=workload_provenance(study_workloads("stream2llm")),
+        sizes=workload_sizes(study_workloads("stream2llm")),
+        sources=digest("headrace.plots.fig10"),

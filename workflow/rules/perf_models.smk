@@ -14,6 +14,7 @@ rule build_perf_model:
     input:
         hardware=config["files"]["hardware"],
         models=config["files"]["models"],
+        measurements=measurements,
     output:
         "<results>/perf_models/{hardware}.{model}.{provider}.json",
     log:
@@ -29,6 +30,7 @@ rule build_perf_model:
         mem_mb=4000,
         runtime=30,
     params:
+        published=measurement_files,
         sources=digest("headrace.perf.providers"),
     script:
         "../scripts/build_perf_model.py"
