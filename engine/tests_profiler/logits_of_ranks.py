@@ -16,11 +16,13 @@ KNOWN = 32
 def logits_in_two_passes(model, ranks):
     """Logits of the last token of two requests: KNOWN tokens first, the others after them."""
     llama = make_llama(model, ranks, seed=3)
-    pool = torch.zeros(2 * 48 * 2 * model.layers * model.kv_heads // ranks.size * model.head_dim)
+    elements = 2 * 48 * 2 * model.layers * model.kv_heads // ranks.size * model.head_dim
+    pool = torch.zeros(elements, dtype=getattr(torch, model.dtype), device=ranks.device)
     passes = Passes(llama, pool, ranks, graphs=False)
-    tokens, positions = torch.tensor(PROMPT), torch.arange(48).expand(2, -1)
+    tokens = torch.tensor(PROMPT, device=ranks.device)
+    positions = torch.arange(48, device=ranks.device).expand(2, -1)
     whole = KVCache(pool, llama.config, 2, 48 - KNOWN, KNOWN)
-    with torch.inference_mode():
+    with torch.inference_mode(), passes.flash():
         # The first pass writes where the second one finds its context: the same pool, cut alike.
         first = KVCache(pool, llama.config, 2, 48, 0)
         first.layers = first.layers[:, :, :, :KNOWN]

@@ -9,8 +9,8 @@ from headrace.perf.records import at_least, read_record
 class Overheads:
     """What the serving software adds to the accelerator's time. All in seconds, all 0 or more.
 
-    A table that was measured inside an engine (provider `published`, `profiled`) already holds part of
-    them: set those to 0 in config/hardware.yaml, or they are counted twice.
+    A table that was measured inside an engine (provider `published`) already holds part of them: set those
+    to 0 in config/hardware.yaml, or they are counted twice.
     """
 
     step_s: float = at_least(0)

@@ -29,7 +29,7 @@ class Passes:
             return self.logits(tokens, positions, cache)
 
         graph = captured(forward) if self.graphs and requests * new <= GRAPH_TOKENS else nullcontext(forward)
-        with torch.inference_mode(), self._flash(), graph as run:
+        with torch.inference_mode(), self.flash(), graph as run:
             return measure(run, self.ranks, repeats, dropped)
 
     def logits(self, tokens: torch.Tensor, positions: torch.Tensor, cache: KVCache) -> torch.Tensor:
@@ -45,7 +45,7 @@ class Passes:
             logits_to_keep=1,
         ).logits
 
-    def _flash(self):
+    def flash(self):
         """On a GPU no other kernel may step in: a pass that flash attention can't do is an error."""
         if self.ranks.device == "cpu":
             return nullcontext()
