@@ -109,7 +109,8 @@ def _rows(file: Path, content: bytes) -> pl.DataFrame:
         raise HeadraceError(file, "the last line is cut, or there is none", "restore the file")
     options = {"infer_schema": False, "row_index_name": "row", "row_index_offset": 1}
     try:
-        return pl.read_csv(content, columns=list(COLUMNS), **options)
+        # All columns: of a selection Polars does not say when a row has too many fields.
+        return pl.read_csv(content, **options).select("row", *COLUMNS)
     except pl.exceptions.PolarsError as error:
         cause = str(error).strip().splitlines()[0]
         raise HeadraceError(file, f"not valid CSV ({cause})", "restore the file") from error

@@ -44,7 +44,7 @@ def cell_rows(expected: list[Axes], read: dict[tuple, Row], others: list[Row]) -
     for cell in expected:
         may_be = (row for row in damaged if all(cell[axis] == value for axis, value in row.axes.items()))
         names = " and ".join(f"run_log/{row.folder}" for row in may_be)
-        problem = f"no readable run, but {names}" if names else "no run"
+        problem = f"no readable run; damaged: {names}" if names else "no run"
         yield read.get(key(cell)) or Row("missing", cell, problem=problem)
 
 

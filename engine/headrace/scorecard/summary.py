@@ -112,7 +112,7 @@ def _provenance(cells: Path) -> str:
     if not found:
         return f"of unknown origin: {cells} holds no cell.json"
     if cells.name == "backend=published":
-        return f"read from {len(found)} of the study's own run logs"
+        return f"read from {len(found)} run logs of the study, one run per cell and so no interval"
     models = sorted({Path(cell["perf_model"]["file"]).stem for cell in found})
     return f"simulated, with performance models {' and '.join(models)}"
 
