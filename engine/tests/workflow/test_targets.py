@@ -1,0 +1,137 @@
+"""Every target computes what it needs and nothing else: jobs of a run in a copy without results."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+FOLDERS = ("config", "data", "engine/headrace", "envs", "profiles", "workflow")
+MAIN = {"delay": "1"}
+CRAWLER, ANNS = ("crawler",), ("anns",)
+BOTH = ANNS + CRAWLER
+
+# target: (workloads that are made, cells that are served, values of axes that all of these have)
+TARGETS = {
+    "fig4": ((), 0, {}),
+    "fig5": (BOTH, 40, MAIN | {"hardware": "h200-tp2"}),
+    "fig6": (CRAWLER, 20, MAIN | {"hardware": "h200-tp2"}),
+    "fig7": (ANNS, 20, MAIN | {"hardware": "h200-tp2"}),
+    "fig8": (BOTH, 0, {}),
+    "fig9": (BOTH, 0, {}),
+    "fig10": (BOTH, 0, {}),
+    "fig11": (BOTH, 40, MAIN | {"hardware": "h200-tp2"}),
+    "fig12": (ANNS, 16, MAIN | {"hardware": "h200-tp2", "stream": "true"}),
+    "table2": (BOTH, 0, {}),
+    "table3": (BOTH, 40, {"hardware": "h200-tp2"}),
+    "table4": (BOTH, 40, {"hardware": "h200-tp2"}),
+    "inline": (BOTH, 80, MAIN),
+    "sched_latency": ((), 0, {}),
+}
+NO_ARRIVALS = ("fig8", "fig9", "fig10", "table2")
+"""Targets of workloads alone."""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory, repository):
+    """A copy of the repository without results."""
+    folder = tmp_path_factory.mktemp("headrace")
+    for name in FOLDERS:
+        shutil.copytree(repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def snakemake(folder, *arguments):
+    """Run Snakemake in `folder`, with the sources there; returns the finished process."""
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=folder,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def planned(done):
+    """The rules that a dry run would run, with how often."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", done.stdout, re.M))
+
+
+@pytest.fixture(scope="module")
+def jobs(copy):
+    """What each target needs: the jobs below it in the graph of a run of the whole study.
+
+    A job is its rule with the wildcards that the graph gives.
+    """
+    graph = snakemake(copy, "--dag", "dot", "stream2llm").stdout
+    labels = dict(re.findall(r'^\s*(\d+)\[label = "([^"]*)"', graph, re.M))
+    needs = {}
+    for needed, job in re.findall(r"^\s*(\d+) -> (\d+)", graph, re.M):
+        needs.setdefault(job, set()).add(needed)
+    return {label.split(r"\n")[0]: _below(job, needs, labels) for job, label in labels.items()}
+
+
+def _below(job, needs, labels):
+    found, left = set(), {job}
+    while left:
+        left = {need for one in left for need in needs.get(one, ())} - found
+        found |= left
+    split = [labels[one].split(r"\n") for one in sorted(found, key=int)]
+    return [(rule, dict(wildcard.split(": ") for wildcard in wildcards)) for rule, *wildcards in split]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_needs_its_cells_and_workloads_only(target, jobs):
+    workloads, cells, axes = TARGETS[target]
+    needed = jobs[f"stream2llm_{target}"]
+    arrivals = () if target in NO_ARRIVALS else workloads
+    expected = Counter(run_cell=cells, generate_workload=len(workloads), generate_arrivals=len(arrivals))
+    assert Counter(rule for rule, _ in needed) == +expected
+    made = sorted(wildcards["workload"] for rule, wildcards in needed if rule == "generate_workload")
+    assert made == sorted(workloads)
+    served = [wildcards for rule, wildcards in needed if rule == "run_cell"]
+    for axis, value in axes.items():
+        assert {wildcards[axis] for wildcards in served} == {value}
+    if target in ("table3", "table4"):
+        assert "1" not in {wildcards["delay"] for wildcards in served}
+
+
+def test_a_dry_run_of_one_target_plans_just_that(copy):
+    done = snakemake(copy, "--dry-run", "stream2llm_fig7")
+    assert planned(done) == {
+        "run_cell": 20,
+        "generate_workload": 1,
+        "generate_arrivals": 1,
+        "stream2llm_fig7": 1,
+    }
+
+
+def test_the_study_is_all_targets_and_the_scorecard(jobs):
+    rules = Counter(rule for rule, _ in jobs["stream2llm"])
+    assert {rule for rule in rules if rule.startswith("stream2llm_")} == {
+        f"stream2llm_{target}" for target in TARGETS
+    }
+    assert (rules["run_cell"], rules["metrics"], rules["scorecard"]) == (120, 1, 1)
+
+
+def test_side_by_side_needs_the_data_set(copy):
+    done = snakemake(copy, "--dry-run", "stream2llm_side_by_side")
+    assert done.returncode == 1
+    assert "config/config.yaml: key data: names no folder of the public data set" in done.stdout + done.stderr
+
+
+def test_side_by_side_simulates_and_reads_run_logs(copy):
+    target = "results/stream2llm/side_by_side/fig12.svg"
+    done = snakemake(copy, "--dry-run", target, "--config", "data=data/traces")
+    assert planned(done) == {
+        "run_cell": 16,
+        "generate_workload": 1,
+        "generate_arrivals": 1,
+        "read_run_logs": 1,
+        "side_by_side": 1,
+    }
