@@ -15,28 +15,30 @@ from headrace.perf.documents import BLOCK_TOKENS
 class Swaps:
     """A pool of blocks on the device, some of them to be moved, and their place on the host.
 
-    pool: one dimension, cut into (layers, K and V, blocks, elements of a block). `largest_tokens` is the
-    most that is moved at once; these blocks lie scattered in the pool.
+    pool: one dimension, cut into (layers, K and V, blocks, words of a block). `largest_tokens` is the most
+    that is moved at once; these blocks lie scattered in the pool.
     """
 
     def __init__(self, pool: torch.Tensor, layers: int, elements_per_token: int, largest_tokens: int):
         elements = BLOCK_TOKENS * elements_per_token
         blocks = pool.numel() // (layers * 2 * elements)
-        self.pool = pool[: layers * 2 * blocks * elements].view(layers, 2, blocks, elements)
+        # As words of 8 bytes: gathering blocks must not take longer for elements being small.
+        words = pool[: layers * 2 * blocks * elements].view(torch.int64)
+        self.pool = words.view(layers, 2, blocks, -1)
         most = -(-largest_tokens // BLOCK_TOKENS)
         generator = torch.Generator().manual_seed(0)
         self.chosen = torch.randperm(blocks, generator=generator)[:most].to(pool.device)
-        size, on_gpu = layers * 2 * most * elements, pool.device.type == "cuda"
-        self.staging = torch.empty(size, dtype=pool.dtype, device=pool.device)
-        self.host = torch.empty(size, dtype=pool.dtype, pin_memory=on_gpu)
+        size = layers * 2 * most * self.pool.shape[-1]
+        self.staging = torch.empty(size, dtype=torch.int64, device=pool.device)
+        self.host = torch.empty(size, dtype=torch.int64, pin_memory=pool.is_cuda)
         self.pairs = self._pairs(most)
 
     def host_blocks(self, blocks: int, per_block: bool) -> torch.Tensor:
-        """The first `blocks` moved, as they lie on the host: (layers, K and V, blocks, elements)."""
-        layers, two, _, elements = self.pool.shape
+        """The first `blocks` moved, as they lie on the host: (layers, K and V, blocks, words)."""
+        layers, two, _, words = self.pool.shape
         if per_block:
-            return self.host.view(layers, two, -1, elements)[:, :, :blocks]
-        return self.host[: layers * two * blocks * elements].view(layers, two, blocks, elements)
+            return self.host.view(layers, two, -1, words)[:, :, :blocks]
+        return self.host[: layers * two * blocks * words].view(layers, two, blocks, words)
 
     def out_batched(self, blocks: int) -> None:
         """GPU to host: gather, then one copy."""
