@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from headrace.axes import TYPES
+from headrace.errors import HeadraceError
 from headrace.files import read_json
 
 THIRDS = 3
@@ -40,15 +41,19 @@ def offered_loads(requests_file: Path) -> dict[int, float]:
     """Offered load (busy seconds / arrival span) by world, from the cell.json beside a requests table.
 
     Empty where there is none, or where it does not say: run logs don't know how long the GPU was busy.
-    Raises HeadraceError for a cell.json that can't be read.
+    Raises HeadraceError for a cell.json that can't be read or is not one.
     """
     file = requests_file.with_name("cell.json")
     if not file.exists():
         return {}
-    worlds = read_json(file).get("worlds", [])
-    return {
-        world["world"]: world["offered_load"] for world in worlds if world.get("offered_load") is not None
-    }
+    try:
+        worlds = read_json(file).get("worlds", [])
+        loads = {world["world"]: world.get("offered_load") for world in worlds}
+        return {world: float(load) for world, load in loads.items() if load is not None}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise HeadraceError(
+            file, "worlds is no list of worlds with their offered_load", "delete it and run the cell again"
+        ) from error
 
 
 def is_overloaded(requests: pl.DataFrame, load: float | None = None) -> bool:

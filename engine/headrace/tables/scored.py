@@ -91,7 +91,13 @@ def _with_overload(rows: pl.DataFrame, metrics: pl.DataFrame) -> pl.DataFrame:
             how="left",
             maintain_order="left",
         )
-        .with_columns(overload=pl.col("overload") | pl.col("baseline").fill_null(False))
+        .with_columns(
+            pl.when("overload")
+            .then(True)
+            .when(~pl.col("overload"))
+            .then(pl.col("baseline").fill_null(False))
+            .alias("overload")
+        )
         .drop("baseline", "baseline_stream")
     )
 
