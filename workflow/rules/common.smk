@@ -302,7 +302,7 @@ def published_provenance(study, name="cells", **axes):
 
     def value(wildcards, input):
         missing = wanted - len(getattr(input, name))
-        gaps = f"; {missing} of {wanted} runs are missing, see runs.csv" * bool(missing)
+        gaps = f"; runs missing: {missing} of {wanted}, see runs.csv" * bool(missing)
         return f"read from the study's run logs{gaps}"
 
     return value
@@ -310,11 +310,14 @@ def published_provenance(study, name="cells", **axes):
 
 def workload_sizes(workloads):
     """What a caption says about how much of these workloads there is."""
-    return "; ".join(
-        f"{name}: {config['workloads'][name]['queries']:,} queries in each of "
-        f"{config['workloads'][name]['worlds']} worlds"
-        for name in workloads
-    )
+    texts = []
+    for name in workloads:
+        chosen = config["workloads"][name]
+        drawn = f"in each of {chosen['worlds']} worlds"
+        traces = "traces, the same in every world"
+        kind = f"queries {drawn}" if chosen["source"] == "synthetic" else traces
+        texts.append(f"{name}: {chosen['queries']:,} {kind}")
+    return "; ".join(texts)
 
 
 def measured_hardware():
@@ -444,19 +447,28 @@ OF_MODELS = ("fig4",)
 TIMED = ("sched_latency",)
 
 
-def stream2llm_products():
-    """All figures and tables of Stream2LLM that the backend can give.
+def not_in_run_logs():
+    """The figures and tables of Stream2LLM that the backend can't give, by what they would need.
 
     Run logs say nothing of workloads and performance models: these come from the data set's traces and
     measurements where the configuration names them.
     """
-    names = [*OF_CELLS]
-    if config["backend"] == "sim" or scored_workloads("stream2llm") == study_workloads(
-        "stream2llm"
-    ):
-        names += OF_WORKLOADS
-    if config["backend"] == "sim" or measured_hardware():
-        names += OF_MODELS
-    if config["backend"] == "sim":
-        names += TIMED
-    return [getattr(rules, f"stream2llm_{name}").output for name in names]
+    needs = {}
+    if config["backend"] == "published":
+        needs["a machine to time it on: backend sim"] = TIMED
+        if scored_workloads("stream2llm") != study_workloads("stream2llm"):
+            needs["traces of all workloads: workloads.<name>.source"] = OF_WORKLOADS
+        if not measured_hardware():
+            needs["the study's measurements: hardware.<name>.published"] = OF_MODELS
+    return needs
+
+
+def stream2llm_products():
+    """All figures and tables of Stream2LLM that the backend can give."""
+    left_out = {name for names in not_in_run_logs().values() for name in names}
+    names = [*OF_CELLS, *OF_WORKLOADS, *OF_MODELS, *TIMED]
+    return [
+        getattr(rules, f"stream2llm_{name}").output
+        for name in names
+        if name not in left_out
+    ]
