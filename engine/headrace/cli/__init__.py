@@ -31,7 +31,9 @@ def _fail(text: str, code: int) -> None:
     sys.exit(code)
 
 
-@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(headrace.__version__, prog_name="headrace")
 def main() -> None:
     """Studies of LLM-serving schedulers: try a policy, a workload, a GPU; read a scorecard."""

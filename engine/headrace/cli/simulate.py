@@ -33,6 +33,8 @@ class Window(click.ParamType):
 
 def option(*names: str, help: str, **more: object):
     """A click option that shows its default, where it has one."""
+    if isinstance(more.get("type"), click.IntRange | click.FloatRange):
+        more["metavar"] = "N"
     return click.option(*names, help=help, show_default=more.get("default") is not None, **more)
 
 

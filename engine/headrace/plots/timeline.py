@@ -1,5 +1,6 @@
 """Timeline of one world: what every request waited for, over the KV pool and the token budget."""
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,18 @@ from headrace.errors import HeadraceError, nearest
 from headrace.files import atomic
 from headrace.plots.style import FORMATS, TTFT, WITHOUT_DATES, drawing, note
 from headrace.plots.timeline_panels import budget, pools
-from headrace.sim.record import OUT, QUEUED, RECOMPUTED, RUNNING, SWAPPED, WAITING, Recorder, Span, Track
+from headrace.sim.record import (
+    OUT,
+    QUEUED,
+    RECOMPUTED,
+    RUNNING,
+    SWAPPED,
+    WAITING,
+    Recorder,
+    Span,
+    Step,
+    Track,
+)
 
 ROWS = 60
 EVICTED_ROWS = 40  # of these, where there is a choice
@@ -69,15 +81,16 @@ def draw(
     shown, selection = _shown(record, requests, window, out)
     start_s, end_s = window or (shown["arrival_s"].min(), shown["finished_s"].max())
     margin_s = 0.0 if window else 0.01 * (end_s - start_s)
-    host = any(step.host_blocks for step in record.steps)
+    host = any(step.host_blocks for step in record.steps)  # at any time, so that windows look alike
     panels = [max(ROW_IN * shown.height, 0.8), 0.85, *([0.6] if host else []), 0.85]
     with drawing(height_in=sum(panels) + 1.5) as figure:
         rows, pool, *swap, tokens = figure.subplots(len(panels), 1, sharex=True, height_ratios=panels)
         rows.set_title(title)
         rows.set_xlim(start_s - margin_s, end_s + margin_s)
         states = _requests(rows, record, shown, (start_s, end_s))
-        pools(pool, swap, record)
-        budget(tokens, record, token_budget)
+        steps = _steps_around(record.steps, start_s - margin_s, end_s + margin_s)
+        pools(pool, swap, steps, record.ledger)
+        budget(tokens, steps, token_budget)
         tokens.set_xlabel("time of the engine's clock (s)")
         figure.align_ylabels()
         _legend(figure, states)
@@ -115,6 +128,13 @@ def _shown(
     ), f"Rows: of the requests of this time, {' and '.join(counts)} ones."
 
 
+def _steps_around(steps: list[Step], start_s: float, end_s: float) -> list[Step]:
+    """Those of a time, the one before and the one after: blocks are held between steps, too."""
+    first = bisect_right(steps, start_s, key=lambda step: step.end_s)
+    last = bisect_left(steps, end_s, key=lambda step: step.start_s)
+    return steps[max(first - 1, 0) : last + 1]
+
+
 def _evicted(track: Track, window: tuple[float, float]) -> bool:
     return any(
         span.state in OUT.values() and span.start_s < window[1] and span.end_s > window[0]
@@ -137,13 +157,14 @@ def _requests(axes: Axes, record: Recorder, shown: pl.DataFrame, seen: tuple[flo
         for state, start_s, end_s in (opened, *track.spans):
             if end_s > seen[0] and start_s < seen[1]:
                 boxes[state].append(_box(row, start_s, end_s, LOOKS[state].height))
-        ticks += [(time_s, row) for time_s in track.hand_overs_s]
+        ticks += [(time_s, row) for time_s in track.hand_overs_s if seen[0] <= time_s <= seen[1]]
     for layer, (state, corners) in enumerate(boxes.items()):
         colour = LOOKS[state].colour
         axes.add_collection(
             PolyCollection(corners, facecolors=colour, edgecolors=colour, linewidths=0.35, zorder=2 + layer)
         )
-    axes.plot(*zip(*ticks, strict=True), **HAND_OVER, markersize=4.2, markeredgewidth=0.55, zorder=8)
+    if ticks:
+        axes.plot(*zip(*ticks, strict=True), **HAND_OVER, markersize=4.2, markeredgewidth=0.55, zorder=8)
     first = list(enumerate(shown["first_token_s"]))
     axes.plot(
         [s for _, s in first],

@@ -4,30 +4,30 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from matplotlib.transforms import Transform
 
-from headrace.sim.record import Recorder
+from headrace.kv import Ledger
+from headrace.sim.record import Step
 
 
-def pools(pool: Axes, swap: list[Axes], record: Recorder) -> None:
+def pools(pool: Axes, swap: list[Axes], steps: list[Step], ledger: Ledger) -> None:
     """Blocks held, in steps and between them, against the pool; `swap`: an axes for the host's."""
     time_s, held, in_host = [], [], []
-    for step in record.steps:
+    for step in steps:
         time_s += [step.start_s, step.end_s, step.end_s]
         held += [step.blocks, step.blocks, step.blocks_after]
         in_host += [step.host_blocks] * 3
-    ledger = record.ledger
     _area(pool, time_s, held, ledger.blocks)
     _limit(pool, ledger.blocks, f"pool: {ledger.blocks:,} blocks")
     pool.set_ylabel("KV blocks\non the GPU")
     for axes in swap:
-        _area(axes, time_s, in_host, max(in_host))
+        _area(axes, time_s, in_host, max(in_host, default=0) or 1)
         _label(axes, 1.0, f"host pool: {ledger.host_blocks:,} blocks", axes.transAxes)
         axes.set_ylabel("KV blocks\nswapped out")
 
 
-def budget(axes: Axes, record: Recorder, token_budget: int) -> None:
+def budget(axes: Axes, steps: list[Step], token_budget: int) -> None:
     """New tokens of every step against the token budget; nothing between steps."""
     time_s, tokens = [], []
-    for step in record.steps:
+    for step in steps:
         time_s += [step.start_s, step.end_s]
         tokens += [step.tokens, 0]
     _area(axes, time_s, tokens, token_budget)

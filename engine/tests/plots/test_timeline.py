@@ -126,3 +126,17 @@ def test_an_empty_window_is_refused(record, requests, tmp_path):
 def test_an_unknown_format_is_refused(record, requests, tmp_path):
     with pytest.raises(HeadraceError, match=r"\.jpg is no picture format"):
         draw(record, requests, tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "expected"),
+    [(0, 9, [0, 1, 2, 3]), (4.5, 5, [1, 2]), (2.5, 3.5, [0, 1, 2]), (6, 6.5, [1, 2, 3]), (8.5, 99, [2, 3])],
+)  # fmt: skip
+def test_panels_have_the_steps_of_the_window_and_its_neighbours(record, start_s, end_s, expected):
+    found = timeline._steps_around(record.steps, start_s, end_s)
+    assert [record.steps.index(step) for step in found] == expected
+
+
+def test_a_window_between_two_steps_can_be_drawn(record, requests, tmp_path):
+    draw(record, requests, tmp_path / "a.svg", window=(4.6, 4.9))
+    assert (tmp_path / "a.svg").stat().st_size
