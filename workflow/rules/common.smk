@@ -313,10 +313,10 @@ def workload_sizes(workloads):
     texts = []
     for name in workloads:
         chosen = config["workloads"][name]
-        drawn = f"in each of {chosen['worlds']} worlds"
-        traces = "traces, the same in every world"
-        kind = f"queries {drawn}" if chosen["source"] == "synthetic" else traces
-        texts.append(f"{name}: {chosen['queries']:,} {kind}")
+        what = f"queries in each of {chosen['worlds']} worlds"
+        if chosen["source"] != "synthetic":
+            what = "traces, the same in every world"
+        texts.append(f"{name}: {chosen['queries']:,} {what}")
     return "; ".join(texts)
 
 

@@ -87,7 +87,7 @@ def draw(
         _frame(curves, strips, shown)
         _legend(figure, shown)
         software = _software(shown, overheads, token_budget, block_size)
-        note(figure, *_sources(shown), _reading(shown), software, f"{provenance}.")
+        note(figure, *_sources(shown), _reading(shown), software, f"Numbers: {provenance}.")
         save(figure, out_stem)
 
 
@@ -119,8 +119,8 @@ def _lines(axes: Axes, row: Row) -> None:
     for n in comparison.crossings():
         seconds = comparison.swap.fit(n)
         axes.plot([n], [seconds], **CROSSING)
-        above = {"xytext": (-5, 6), "ha": "right"}
-        where = above if row.measured else {"xytext": (5, -9)}
+        above, below = {"xytext": (-5, 6), "ha": "right"}, {"xytext": (5, -9)}
+        where = above if row.measured or n > comparison.last_tokens / 4 else below
         axes.annotate(_rounded(n), (n, seconds), textcoords="offset points", fontsize=6.5, **where)
 
 

@@ -13,7 +13,7 @@ from headrace.scorecard.intervals import prediction_interval
 FRACTIONS = np.linspace(0.0, 1.0, 401)
 PUBLISHED = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 MEAN = "^"
-TEXT = "Lines: world 0; an interval that can't be seen is narrower than the line. Triangles at 0: mean gaps."
+NARROW = "; an interval that can't be seen is narrower than the line"
 
 
 def draw(workloads: list[Path], reference: list[Path], out_stem: Path, provenance: str) -> None:
@@ -36,7 +36,8 @@ def draw(workloads: list[Path], reference: list[Path], out_stem: Path, provenanc
         published = [arrivals.style for arrivals in shown if arrivals.published_gaps_s]
         styles = [arrivals.style for arrivals in shown]
         legend(figure, styles, markers=False, spread=("band",) * banded, published=published)
-        note(figure, TEXT, *about(shown), f"{provenance}.")
+        text = f"Lines: world 0{NARROW * banded}. Triangles at 0: mean gaps."
+        note(figure, text, *about(shown), f"Numbers: {provenance}.")
         save(figure, out_stem)
 
 

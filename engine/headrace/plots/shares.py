@@ -52,7 +52,7 @@ def draw_histograms(
             axes.grid(False, axis="x")
         histograms[0].set_ylabel(share)
         strip_legend(figure, quartiles=log, spread=any(len(panel.values) > 1 for panel in panels))
-        note(figure, text, *about([panel.arrivals for panel in panels]), f"{provenance}.")
+        note(figure, text, *about([panel.arrivals for panel in panels]), f"Numbers: {provenance}.")
         save(figure, out_stem)
 
 

@@ -52,10 +52,10 @@ def study(tmp_path):
             (tmp_path / "swap.json").write_text(json.dumps(self.swap))
             return self.build()
 
-        def build(self):
+        def build(self, **options):
             hardware = tmp_path / "hardware.yaml"
             hardware.write_text(HARDWARE.format(folder=tmp_path))
-            return build("published", "toy-tp2", hardware, MODELS, self.out)
+            return build("published", "toy-tp2", hardware, MODELS, self.out, **options)
 
     return Study()
 
@@ -169,3 +169,12 @@ def test_a_missing_table_and_a_file_cut_short_are_refused(study, tmp_path):
     (tmp_path / "recompute.json").unlink()
     with pytest.raises(HeadraceError, match=r"recompute.json: no such file"):
         study.build()
+
+
+def test_files_may_be_named_beside_the_config(study, tmp_path):
+    named = study().recompute
+    files = {"recompute_file": str(tmp_path / "moved.json"), "swap_file": str(tmp_path / "swap.json")}
+    (tmp_path / "recompute.json").rename(files["recompute_file"])
+    assert study.build(published=files).recompute == named
+    with pytest.raises(HeadraceError, match="key published: key 'swap_file' is missing"):
+        study.build(published={"recompute_file": files["recompute_file"]})

@@ -132,7 +132,7 @@ def test_fig8_draws_quantiles_bands_and_published_percentiles(both, drawn, tmp_p
     assert np.isnan(drawn["bands"][1][0]).all()
     assert "crawler: 1 query with 2 gaps, 2 worlds; anns: 2 queries" in " ".join(drawn["notes"])
     assert "from all traces: crawler: 4,322 queries with 29,656 gaps" in " ".join(drawn["notes"])
-    assert drawn["notes"][-1] == "made up."
+    assert drawn["notes"][-1] == "Numbers: made up."
 
 
 def test_fig10_counts_queries_by_chunks(both, drawn, tmp_path):

@@ -1,0 +1,61 @@
+"""Figure 4 of the backend published: the study's own measurements, in a folder or downloaded."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+FOLDERS = ("config", "data", "engine/headrace", "workflow")
+NAMED = {"recompute_file": "perf/recompute.json", "swap_file": "perf/swap.json"}
+MODEL = "results/perf_models/h200-tp2.llama-3.1-8b.published.json"
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory, repository):
+    """A copy of the repository, with a data set that holds the two files."""
+    folder = tmp_path_factory.mktemp("headrace")
+    for name in FOLDERS:
+        shutil.copytree(repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in NAMED.values():
+        file = folder / "published" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def plan(copy):
+    """The inputs of every rule that a dry run of a target with further keys would run, and its output."""
+
+    def dry_run(target, **keys):
+        hardware = {"h200-tp2": {"published": NAMED}}
+        config = {"backend": "published", "hardware": hardware} | keys
+        (copy / "mine.yaml").write_text(yaml.safe_dump(config))
+        command = [sys.executable, "-m", "snakemake", "--dry-run", target, "--configfile", "mine.yaml"]
+        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+        jobs = re.findall(r"^(?:local)?rule (\w+):\n(?:    input: (.*))?", done.stdout, re.M)
+        return {rule: inputs.split(", ") for rule, inputs in jobs}, done.stdout + done.stderr
+
+    return dry_run
+
+
+def test_a_data_set_in_a_folder_holds_the_measurements(plan):
+    jobs, said = plan("stream2llm_fig4", data="published")
+    assert jobs.keys() == {"build_perf_model", "stream2llm_fig4"}, said
+    assert jobs["stream2llm_fig4"] == [MODEL]
+    assert {f"published/{name}" for name in NAMED.values()} < set(jobs["build_perf_model"])
+
+
+def test_measurements_are_downloaded_with_the_run_logs(plan):
+    jobs, said = plan("stream2llm_fig4", published={"revision": "0" * 40})
+    assert jobs.keys() == {"fetch_dataset", "build_perf_model", "stream2llm_fig4"}, said
+    assert "results/stream2llm/dataset" in jobs["build_perf_model"]
+
+
+def test_a_data_set_without_them_is_told(plan):
+    jobs, said = plan("stream2llm_fig4", data="data")
+    assert not jobs
+    assert "data/perf/recompute.json" in said
