@@ -14,6 +14,7 @@ from headrace.perf.profiler.devices import short_name
 from headrace.run_logs.names import PUBLISHED_EVICTIONS
 from headrace.scheduling import EVICTIONS, POLICIES
 from headrace.script import prepare_jobs
+from headrace.timing import STREAMS
 
 prepare_jobs()
 try:
@@ -192,13 +193,16 @@ def study_hardware(study, delay):
 
 
 def timing_options(study):
-    """What a scheduling pass is timed with: the study's policies and token budgets, and how often."""
+    """What a scheduling pass is timed with: policies, token budgets of workloads that it has queues of,
+    and how often.
+    """
     definition = config["studies"][study]
     return {
         "policies": sorted({policy["policy"] for policy in definition["policies"]}),
         "token_budgets": {
             name: workload["token_budget"]
             for name, workload in definition["workloads"].items()
+            if name in STREAMS
         },
         "passes": definition["timed_passes"],
     }

@@ -11,6 +11,7 @@ from headrace.tables.markdown import NONE, count, escape, number, percent, signe
 OVERLOAD = "†"
 ROLE_MARKS = {"calibrated": "‡", "input": "§"}
 EXCLUDED = "¶"
+FIXED_SPACE = "\u00a0"
 ABOVE, BELOW = "↑", "↓"
 
 
@@ -78,7 +79,7 @@ def _ours(row: dict) -> str:
     show = _format(row["quantity"])
     if row["pi_low"] is None or math.isclose(row["pi_low"], row["pi_high"]):
         return show(row["reproduced"])
-    return f"{show(row['reproduced'])} [{show(row['pi_low'])}, {show(row['pi_high'])}]"
+    return f"{show(row['reproduced'])}{FIXED_SPACE}[{show(row['pi_low'])}..{show(row['pi_high'])}]"
 
 
 def _published(row: dict) -> str:
@@ -86,13 +87,13 @@ def _published(row: dict) -> str:
         return NONE
     text = _format(row["quantity"])(row["published"])
     if row["rel_error"] is not None:
-        text += f" ({signed_percent(row['rel_error'])})"
+        text += f"{FIXED_SPACE}({signed_percent(row['rel_error'])})"
     marks = ROLE_MARKS.get(row["role"], "")
     if row["verdict"] == "excluded":
         marks += EXCLUDED
     elif row["verdict"] == "outside":
         marks += ABOVE if row["published"] > row["pi_high"] else BELOW
-    return f"{text} {marks}".rstrip()
+    return f"{text}{FIXED_SPACE}{marks}" if marks else text
 
 
 def _format(quantity: str) -> Callable[[float | None], str]:

@@ -71,7 +71,7 @@ def _legend(scored: Scored) -> list[str]:
 
 
 def _how_close(scored: Scored) -> str:
-    groups = summarise(scored.rows)
+    groups = summarise(scored.rows).drop_nulls("median")
     if groups.is_empty():
         return ""
     body = [

@@ -92,10 +92,8 @@ def _with_overload(rows: pl.DataFrame, metrics: pl.DataFrame) -> pl.DataFrame:
             maintain_order="left",
         )
         .with_columns(
-            pl.when("overload")
-            .then(True)
-            .when(~pl.col("overload"))
-            .then(pl.col("baseline").fill_null(False))
+            pl.when(pl.col("overload").is_not_null())
+            .then(pl.col("overload") | pl.col("baseline").fill_null(False))
             .alias("overload")
         )
         .drop("baseline", "baseline_stream")

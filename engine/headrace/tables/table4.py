@@ -16,9 +16,9 @@ ABOUT = (
 LABELS = {"eviction": "eviction", "policy": "policy"}
 KINDS = {
     "preemptions": "preemptions",
-    "by recomputation": "preemptions_recompute",
-    "by swap": "preemptions_swap",
-    "share of swaps": "swap_share",
+    "recompute": "preemptions_recompute",
+    "swap": "preemptions_swap",
+    "swap share": "swap_share",
 }
 CONCURRENT = {
     "P50": "concurrent_requests_p50",

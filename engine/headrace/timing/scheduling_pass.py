@@ -11,21 +11,25 @@ from collections.abc import Iterator
 from statistics import median
 from time import perf_counter_ns
 
+from headrace.errors import HeadraceError
 from headrace.scheduling import CHUNK, Limits, Policy, load
 from headrace.sim.collector import collector_paused
+from headrace.timing.laps import Laps
 from headrace.timing.published_pass import TIERS, published_pass
 from headrace.timing.steady_queue import STREAMS, SteadyQueue
 
+Times = list[float | None]
 BLOCKS = 97_000
 """KV blocks: more than ever run short here."""
 
 
-def amortised(policy: str, workload: str, token_budget: int, queued: int, passes: int) -> list[float]:
+def amortised(policy: str, workload: str, token_budget: int, queued: int, passes: int) -> Times:
     """Microseconds of each pass; what the executor does between planning and re-filing is not timed."""
     queue = _queue(policy, workload, token_budget, queued)
-    planner, times = queue.scheduler, []
+    planner, laps = queue.scheduler, Laps()
     for _ in range(passes):
         grown = queue.grow()
+        laps.begin()
         start = perf_counter_ns()
         for request in grown:
             planner.event(request, CHUNK, queue.now_s)
@@ -34,33 +38,35 @@ def amortised(policy: str, workload: str, token_budget: int, queued: int, passes
         queue.apply(plan)
         applied = perf_counter_ns()
         planner.stepped(plan, 0.1, queue.now_s)
-        times.append((planned - start + perf_counter_ns() - applied) / 1e3)
+        laps.end(planned - start + perf_counter_ns() - applied)
         queue.refill()
-    return times
+    return laps.times_us
 
 
-def from_scratch(policy: str, workload: str, token_budget: int, queued: int, passes: int) -> list[float]:
+def from_scratch(policy: str, workload: str, token_budget: int, queued: int, passes: int) -> Times:
     """Microseconds to sort all queued requests and plan; two-phase policies only."""
-    times, key = [], load(policy).key
+    laps, key = Laps(), load(policy).key
     for queue in states(policy, workload, token_budget, queued, passes):
+        laps.begin()
         start = perf_counter_ns()
         queue.scheduler.order.requests = sorted(queue.live, key=key)
         queue.scheduler.plan(queue.now_s, queue.ledger)
-        times.append((perf_counter_ns() - start) / 1e3)
-    return times
+        laps.end(perf_counter_ns() - start)
+    return laps.times_us
 
 
-def published_shape(policy: str, workload: str, token_budget: int, queued: int, passes: int) -> list[float]:
+def published_shape(policy: str, workload: str, token_budget: int, queued: int, passes: int) -> Times:
     """Microseconds of a pass that does the published work in the published way; policies of `TIERS` only."""
-    times, key, tiers = [], load(policy).key, TIERS[policy]
+    laps, key, tiers = Laps(), load(policy).key, TIERS[policy]
     for queue in states(policy, workload, token_budget, queued, passes):
         by_id = {request.id: request for request in queue.live}
         running = list(queue.scheduler.resident)
         waiting = [request for request in queue.live if request not in queue.scheduler.resident]
+        laps.begin()
         start = perf_counter_ns()
         published_pass(by_id, waiting, running, key, tiers, queue.limits)
-        times.append((perf_counter_ns() - start) / 1e3)
-    return times
+        laps.end(perf_counter_ns() - start)
+    return laps.times_us
 
 
 FORMS = {form.__name__: form for form in (amortised, from_scratch, published_shape)}
@@ -79,11 +85,21 @@ def forms_of(policy: str) -> list[str]:
 def timed(form: str, policy: str, workload: str, token_budget: int, queued: int, passes: int) -> list[float]:
     """Microseconds of `passes` passes in one form, after a tenth as many that are not counted.
 
-    No garbage is collected meanwhile: that would be laid at the door of whichever pass it falls into.
+    No garbage is collected meanwhile: that would be laid at the door of whichever pass it falls into. So
+    would be the time of others: passes in which the CPU was taken away are left out. Raises HeadraceError if
+    that happened in all of them.
     """
     warm_up = -(-passes // 10)
     with collector_paused():
-        return FORMS[form](policy, workload, token_budget, queued, passes + warm_up)[warm_up:]
+        times = FORMS[form](policy, workload, token_budget, queued, passes + warm_up)[warm_up:]
+    undisturbed = [microseconds for microseconds in times if microseconds is not None]
+    if not undisturbed:
+        raise HeadraceError(
+            f"timing of {policy}",
+            f"every one of {passes} passes was interrupted",
+            "time it on a calmer machine",
+        )
+    return undisturbed
 
 
 def medians(policy: str, queued: int, passes: int = 1000) -> dict[str, float]:

@@ -2,12 +2,14 @@
 
 import gc
 import random
+from types import SimpleNamespace
 
 import pytest
 
 from headrace.errors import HeadraceError
 from headrace.scheduling import POLICIES
 from headrace.timing import STREAMS, forms_of, medians, scheduling_pass, timed
+from headrace.timing.laps import Laps
 from headrace.timing.published_pass import TIERS, published_pass
 
 BUDGETS = {"crawler": 2048, "anns": 8192}
@@ -87,3 +89,20 @@ def test_warm_up_is_not_counted_and_no_garbage_is_collected_meanwhile(monkeypatc
     monkeypatch.setitem(scheduling_pass.FORMS, "amortised", form)
     assert timed("amortised", "fcfs", "crawler", 2048, 10, 20) == [float(place) for place in range(2, 22)]
     assert seen == [(22, False)] and gc.isenabled()
+
+
+def test_interrupted_passes_are_left_out(monkeypatch):
+    switches = iter([5, 5, 5, 6, 6, 6])
+    monkeypatch.setattr(
+        "headrace.timing.laps.resource.getrusage", lambda who: SimpleNamespace(ru_nivcsw=next(switches))
+    )
+    laps = Laps()
+    for microseconds in (1, 2, 3):
+        laps.begin()
+        laps.end(1000 * microseconds)
+    assert laps.times_us == [1.0, None, 3.0]
+    monkeypatch.setitem(scheduling_pass.FORMS, "amortised", lambda *run: laps.times_us)
+    assert timed("amortised", "fcfs", "crawler", 2048, 10, 1) == [3.0]
+    monkeypatch.setitem(scheduling_pass.FORMS, "amortised", lambda *run: [1.0, None])
+    with pytest.raises(HeadraceError, match="interrupted"):
+        timed("amortised", "fcfs", "crawler", 2048, 10, 1)
