@@ -46,22 +46,19 @@ def atomic(path: str | Path) -> Iterator[Path]:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; it takes the place of `path` on success, and goes on failure.
 
-    Raises HeadraceError when the disk is full or the folder around it can't be written.
+    Raises HeadraceError when it can't be made or can't take that place.
     """
-    path, temporary = Path(path), None
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.chmod(0o777 & ~_umask())
-        temporary.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from error
+    try:
+        yield temporary
+        _replace_folder(temporary, path)
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -125,6 +122,16 @@ def sha256(value: object) -> str:
     """Hash of a JSON-able value, independent of key order and layout."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _replace_folder(new: Path, path: Path) -> None:
+    try:
+        if path.exists():
+            shutil.rmtree(path)
+        new.chmod(0o777 & ~_umask())
+        new.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def _umask() -> int:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from headrace.errors import HeadraceError, nearest
-from headrace.files import atomic, read_json, sha256, write_json, write_parquet, write_text
+from headrace.files import atomic, atomic_folder, read_json, sha256, write_json, write_parquet, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -19,6 +19,30 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_is_whole_or_the_old_one(tmp_path):
+    target = tmp_path / "a" / "tables"
+    with atomic_folder(target) as temporary:
+        (temporary / "old").touch()
+    with pytest.raises(ConnectionError), atomic_folder(target) as temporary:
+        (temporary / "half").touch()
+        raise ConnectionError
+    assert [path.name for path in target.iterdir()] == ["old"]
+    with atomic_folder(target) as temporary:
+        (temporary / "new").touch()
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert list(target.parent.iterdir()) == [target]
+    assert target.stat().st_mode & 0o555 == 0o555 & ~_umask()
+
+
+def test_a_folder_that_can_not_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(HeadraceError, match=r"file/tables: can't be written"),
+        atomic_folder(tmp_path / "file/tables"),
+    ):
+        pass
 
 
 def test_missing_folders_are_made_and_the_file_is_readable_by_all(tmp_path):

@@ -1,12 +1,10 @@
 """Where a workload comes from: generated, the published data set, or a folder of traces."""
 
-import shutil
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from headrace.errors import HeadraceError, nearest
+from headrace.files import atomic_folder
 
 SOURCES = ("synthetic", "published")
 
@@ -42,22 +40,17 @@ def fetch(repo: str, revision: str | None, out: Path, folders: Sequence[str] = (
         raise HeadraceError(
             "workload source", "huggingface_hub is not installed", "pip install 'headrace[tokenise]'"
         ) from error
-    out = Path(out)
-    temporary = None
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        huggingface_hub.snapshot_download(
-            repo_id=repo,
-            repo_type="dataset",
-            revision=revision,
-            local_dir=temporary,
-            allow_patterns=[(PurePosixPath(folder) / "*").as_posix() for folder in folders] or None,
-        )
-        if out.exists():
-            shutil.rmtree(out)
-        temporary.chmod(0o755)
-        temporary.replace(out)
+        with atomic_folder(out) as temporary:
+            huggingface_hub.snapshot_download(
+                repo_id=repo,
+                repo_type="dataset",
+                revision=revision,
+                local_dir=temporary,
+                allow_patterns=[(PurePosixPath(folder) / "*").as_posix() for folder in folders] or None,
+            )
+    except HeadraceError:
+        raise
     except Exception as error:  # The hub's client lets exceptions of its network library through.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise HeadraceError(
@@ -65,7 +58,3 @@ def fetch(repo: str, revision: str | None, out: Path, folders: Sequence[str] = (
             f"can't be downloaded to {out} ({reason})",
             "check repo, revision, network and disk space",
         ) from error
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                shutil.rmtree(temporary)
