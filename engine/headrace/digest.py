@@ -14,13 +14,15 @@ from headrace.errors import HeadraceError
 
 SOURCES = Path(__file__).parent.parent
 PACKAGE = Path(__file__).parent.name
+ASSETS = (".css", ".js")
 
 
 def digest(*modules: str, skip: Iterable[str] = ()) -> str:
     """SHA-256 over the sources of `modules` and of all modules of the package that they import.
 
     An import inside a function counts. `from headrace.x import name` follows `name` to the module
-    that the package re-exports it from, not to all that the package holds. What is imported by a
+    that the package re-exports it from, not to all that the package holds. Style and script of a page
+    belong to the module of the same name. What is imported by a
     name made at run time (a policy) has to be named by the caller. Imports of the modules in `skip`
     are not followed: the alternatives that a call does not take (the generators of other workloads).
 
@@ -58,8 +60,15 @@ def listing(folder: str | Path) -> str:
 def _collect(file: Path, found: set[Path], skipped: set[Path | None]) -> None:
     if file not in found and file not in skipped:
         found.add(file)
+        found.update(_assets(file))
         for imported in _imports(file):
             _collect(imported, found, skipped)
+
+
+@cache
+def _assets(file: Path) -> frozenset[Path]:
+    """What a page's module reads from beside it: files of its name with the endings in `ASSETS`."""
+    return frozenset(asset for ending in ASSETS if (asset := file.with_suffix(ending)).is_file())
 
 
 @cache

@@ -50,6 +50,7 @@ def package(tmp_path, monkeypatch):
         file = tmp_path / "headrace" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(dedent(text))
+        module._assets.cache_clear()
         module._imports.cache_clear()
         module._tree.cache_clear()
 
@@ -156,3 +157,11 @@ def test_a_listing_changes_with_any_file_at_any_depth(tmp_path):
     inner.unlink()
     seen.add(listing(tmp_path))
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize("asset", ["shared.css", "shared.js"])
+def test_style_and_script_of_a_page_count(package, asset):
+    before = digest("headrace.pool.block"), digest("headrace.late")
+    package(asset, "new")
+    assert digest("headrace.pool.block") != before[0]
+    assert digest("headrace.late") == before[1]
