@@ -6,13 +6,14 @@ MODEL  ?= llama-3.1-8b
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/headrace-ready
+REPORT := results/report.html
 SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 PIP    := $(BIN)/python -m pip install -qq --disable-pip-version-check
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
           --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study smoke test lint fmt bench bench-peers perf-models profile test-profiler lock unlock clean
+.PHONY: help setup study report smoke test lint fmt bench bench-peers perf-models profile test-profiler lock unlock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,11 @@ $(READY): envs/headrace.lock pyproject.toml
 study: $(READY) ## the whole Stream2LLM study, simulated: cells, scorecard, figures
 	@$(SNAKEMAKE)
 	@$(BIN)/headrace score results/stream2llm/scorecard.csv
+
+report: $(READY) ## the study and its report: one HTML file, results/report.html
+	@$(SNAKEMAKE)
+	@$(SNAKEMAKE) --report $(REPORT)
+	@echo "report: $(REPORT)"
 
 smoke: $(READY) ## every rule of the study once, small, in results/smoke
 	@$(SNAKEMAKE) --configfile config/smoke.yaml

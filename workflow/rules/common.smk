@@ -10,6 +10,7 @@ import headrace.config
 from headrace import study as studies
 from headrace.digest import digest, listing
 from headrace.errors import HeadraceError
+from headrace.files import sha256
 from headrace.perf.profiler.devices import short_name
 from headrace.run_logs.names import PUBLISHED_EVICTIONS
 from headrace.scheduling import EVICTIONS, POLICIES
@@ -214,18 +215,18 @@ def policy_sources(study, module):
     return digest(module, *(f"headrace.scheduling.policies.{name}" for name in names))
 
 
-def cells(study, backend=config["backend"], **axes):
-    """Requests tables of all cells of a study, or of those with the given values of axes.
+def cells(study, backend=config["backend"], table="requests.parquet", **axes):
+    """Tables (of one name) of all cells of a study, or of those with the given values of axes.
 
     Which of them the published run logs hold is known when the logs have been read.
     """
-    tables = [f"{folder}/requests.parquet" for folder in grid(study, backend, **axes)]
+    tables = [f"{folder}/{table}" for folder in grid(study, backend, **axes)]
     if backend != "published":
         return tables
 
     def found(wildcards):
         checkpoints.read_run_logs.get(study=study)
-        return [table for table in tables if Path(table).exists()]
+        return [file for file in tables if Path(file).exists()]
 
     return found
 
@@ -258,6 +259,21 @@ def scored_workloads(study):
         if config["backend"] == "sim"
         or config["workloads"][workload]["source"] != "synthetic"
     ]
+
+
+def trace_counts(study):
+    """What was read and skipped of the study's workloads that come from traces."""
+    return [
+        f"<results>/{study}/workloads/{workload}.traces.json"
+        for workload in study_workloads(study)
+        if config["workloads"][workload]["source"] != "synthetic"
+    ]
+
+
+def run_lists(study):
+    """What became of every run log, where the backend reads them."""
+    published = config["backend"] == "published"
+    return [f"<results>/{study}/published/runs.csv"] if published else []
 
 
 def reference_tables(study):
@@ -425,6 +441,24 @@ def check_data_set():
         )
 
 
+def report_setting(study):
+    """What the front page of the report says of the study and of the configuration."""
+    return {
+        "study": study,
+        "backend": config["backend"],
+        "config_sha256": sha256(config),
+        "config_files": [
+            "config/config.yaml",
+            *map(str, workflow.overwrite_configfiles),
+        ],
+        "command_line": workflow.config_settings.config,
+        "calibrated": {
+            name: hardware["calibrated"]
+            for name, hardware in config["hardware"].items()
+        },
+    }
+
+
 def figure(name, subcategory):
     """The files of a figure of Stream2LLM."""
     stem = f"<stream2llm>/figures/{name}"
@@ -476,3 +510,9 @@ def stream2llm_products():
         for name in names
         if name not in left_out
     ]
+
+
+def table_pages():
+    """The pages of the tables among what Stream2LLM gives."""
+    tables = [output.csv for output in stream2llm_products() if "csv" in output.keys()]
+    return [str(Path(table).with_suffix(".html")) for table in tables]
