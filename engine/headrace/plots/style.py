@@ -146,7 +146,7 @@ def legend(
     published: list[Series],
     overload: bool = False,
 ) -> None:
-    """One legend above the figure: the series shown, then spread, published points and overload if drawn.
+    """One legend above the figure: the series shown, then published points, spread and overload if drawn.
 
     `spread` says how the interval is drawn: "band", "whiskers", both, or nothing where there is none;
     `published` are the series with published points.
@@ -156,6 +156,12 @@ def legend(
     ]
     labels = [series.label for series in shown]
     handlers: dict = {tuple: HandlerTuple(ndivide=None, pad=0.25)}
+    if published:
+        open_marker = {"linestyle": "none", "markerfacecolor": "none", "markersize": 5.0}
+        handles.append(
+            tuple(Line2D([], [], color=s.colour, marker=s.marker, **open_marker) for s in published)
+        )
+        labels.append("published")
     if spread:
         drawn = {
             "band": Patch(color="0.4", alpha=2 * BAND_ALPHA, linewidth=0),
@@ -164,12 +170,6 @@ def legend(
         handles.append(tuple(drawn[kind] for kind in spread))
         handlers[handles[-1]] = HandlerTuple(ndivide=1)
         labels.append("95% prediction interval")
-    if published:
-        open_marker = {"linestyle": "none", "markerfacecolor": "none", "markersize": 5.0}
-        handles.append(
-            tuple(Line2D([], [], color=s.colour, marker=s.marker, **open_marker) for s in published)
-        )
-        labels.append("published")
     if overload:
         handles.append(Line2D([], [], **OVERLOAD))
         labels.append("overload")

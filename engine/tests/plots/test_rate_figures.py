@@ -79,7 +79,7 @@ def test_fig7_has_the_published_p95_and_no_published_mean(anns, reference, kept,
     (ours,) = lines_of(p95, DEFAULT_STREAMING)
     assert list(points.get_xdata()) == pytest.approx(ours.get_xdata())
     assert not any(lines_of(mean, series, published=True) for series in SERIES)
-    assert labels_of(kept[0])[-1] == "published"
+    assert labels_of(kept[0])[-2:] == ["published", "95% prediction interval"]
 
 
 def test_the_note_says_where_numbers_come_from_how_many_and_what_streaming_gains(
