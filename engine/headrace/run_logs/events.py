@@ -20,6 +20,7 @@ COLUMNS = (
 )
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 HEAD = 100
+LARGEST = 2**31 - 1
 ISO = "%Y-%m-%dT%H:%M:%S%.f"
 ZONE = r"(Z|[+-]\d\d:?\d\d)$"
 
@@ -145,9 +146,11 @@ def _numbers(events: Events, raw: pl.DataFrame, column: str) -> pl.Series:
     """The numbers of a column, null where there is none or NaN."""
     numbers = raw[column].str.strip_chars().cast(pl.Float64, strict=False).fill_nan(None)
     said = raw[column].is_not_null() & (raw[column].str.to_lowercase() != "nan")
-    wrong = raw.filter((said & numbers.is_null()) | (numbers < 0) | numbers.is_infinite())
+    wrong = raw.filter((said & numbers.is_null()) | (numbers < 0) | (numbers > LARGEST))
     if not wrong.is_empty():
-        raise events.error(wrong["row"][0], f"{column} is {wrong[column][0]!r}", "give a number from 0")
+        raise events.error(
+            wrong["row"][0], f"{column} is {wrong[column][0]!r}", f"give a number from 0 to {LARGEST}"
+        )
     return numbers
 
 

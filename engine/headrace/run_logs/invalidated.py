@@ -6,6 +6,7 @@ import polars as pl
 
 from headrace.errors import HeadraceError
 from headrace.files import read_json
+from headrace.run_logs.events import LARGEST
 
 FILE = "collected_outputs_streaming.json"
 
@@ -23,7 +24,7 @@ def invalidated_tokens(folder: Path, queries: pl.Series) -> pl.DataFrame:
     found: dict[str, int] = {}
     for number, entry in enumerate(entries, start=1):
         tokens = entry.get("num_tokens_invalidated") if isinstance(entry, dict) else None
-        if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0 or "query_id" not in entry:
+        if type(tokens) is not int or not 0 <= tokens <= LARGEST or "query_id" not in entry:
             remedy = "expected query_id, and num_tokens_invalidated as a whole number from 0"
             raise HeadraceError(f"{file}: entry {number}", "is not as published", remedy)
         query = str(entry["query_id"])

@@ -106,6 +106,7 @@ def in_milliseconds(lines):
         (replaced("query_ttft", 6, "-0.25"), ["duration_secs is '-0.25'"]),
         (replaced("query_ttft", 6, "nan"), ["query_ttft has no duration_secs"]),
         (replaced("query_ttft", 6, "inf"), ["duration_secs is 'inf'"]),
+        (replaced("query_ttft", 6, "1e30"), ["duration_secs is '1e30'"]),
         (replaced("query_ttft", 6, "99999"), ["query 7 has a TTFT longer than the time since its start"]),
         (replaced("query_ttft", 4, "False"), ["column stream says 'false' and 'true'"]),
         (in_milliseconds, ["by event_timestamp", "by duration"]),
