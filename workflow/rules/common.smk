@@ -424,11 +424,7 @@ def sizes(*workloads):
     """What a caption says about how much of these workloads is shown per cell."""
     if config["backend"] == "published":
         return "one run of the study per cell"
-    return "; ".join(
-        f"{workload}: {chosen['queries']:,} requests in each of {chosen['worlds']} worlds"
-        for workload, chosen in config["workloads"].items()
-        if workload in workloads
-    )
+    return workload_sizes(workloads)
 
 
 def check_data_set():

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
 
 from headrace.errors import HeadraceError
 from headrace.files import atomic
@@ -26,8 +25,8 @@ OVERLOAD = {
     "marker": "x",
     "color": "0.15",
     "linestyle": "none",
-    "markersize": 6.5,
-    "markeredgewidth": 1.4,
+    "markersize": 8.0,
+    "markeredgewidth": 1.0,
 }
 TTFT = "TTFT: first token after the last hand-over, without streaming after the submission."
 FORMATS = ("svg", "pdf", "png")
@@ -132,9 +131,8 @@ def published_points(axes: Axes, series: Series, x: list[float], y: list[float])
 
 
 def overload_marks(axes: Axes, x: list[float], y: list[float]) -> None:
-    """A cross on what an overloaded cell gave, with a white rim so that it stands out on a line."""
-    rim = [withStroke(linewidth=3.0, foreground="white")]
-    axes.plot(x, y, **OVERLOAD, path_effects=rim, zorder=6)
+    """A cross over what an overloaded cell gave; it reaches beyond the marker below it."""
+    axes.plot(x, y, **OVERLOAD, zorder=6)
 
 
 def legend(
