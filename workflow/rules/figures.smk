@@ -7,48 +7,6 @@ Outputs: <results>/stream2llm/figures/fig*.{svg,pdf,png}; of another backend und
          <results>/stream2llm/side_by_side/fig*.{svg,pdf,png}: a figure of cells simulated and from run logs
 """
 
-# The cells that figures show.
-MAIN_GRID = {"hardware": "h200-tp2", "delay": 1}
-SHOWN = {
-    "fig5": MAIN_GRID,
-    "fig6": MAIN_GRID | {"workload": "crawler"},
-    "fig7": MAIN_GRID | {"workload": "anns"},
-    "fig11": MAIN_GRID,
-    "fig12": MAIN_GRID | {"workload": "anns", "stream": True},
-}
-
-
-def side_cells(backend):
-    """A function of the wildcards: the cells of one side of a figure that is drawn on both backends."""
-
-    def tables(wildcards):
-        if backend == "published":
-            check_data_set()
-        found = cells("stream2llm", backend, **SHOWN[wildcards.figure])
-        return found(wildcards) if callable(found) else found
-
-    return tables
-
-
-def side_options(wildcards):
-    return {"figure": wildcards.figure}
-
-
-def side_provenance(wildcards, input):
-    """Where the numbers of both sides come from, by their headings."""
-    shown = SHOWN[wildcards.figure]
-    logs = published_provenance("stream2llm", "logs", **shown)
-    provider = config["hardware"][shown["hardware"]]["perf_model"]["provider"]
-    heading = (
-        "simulated (silicon tables)"
-        if provider == "silicon"
-        else f"simulated ({provider})"
-    )
-    return {
-        heading: provenance(backend="sim", **shown),
-        "published run logs": logs(wildcards, input),
-    }
-
 
 rule stream2llm_fig5:
     """TTFT of all policies, streaming and not: complementary CDF per workload and request rate."""
