@@ -1,0 +1,62 @@
+"""The hardware of the configuration and its performance models."""
+
+from headrace.perf.profiler.devices import short_name
+
+
+def perf_model(wildcards):
+    return config["hardware"][wildcards.hardware]["perf_model"]["file"]
+
+
+def perf_provider(wildcards):
+    return config["hardware"][wildcards.hardware]["perf_model"]["provider"]
+
+
+def gpus(wildcards):
+    """GPUs that a job on this hardware takes."""
+    return config["hardware"][wildcards.hardware]["tensor_parallel"]
+
+
+def gpu_model(wildcards):
+    """Their kind, in the words of the batch system."""
+    return short_name(config["hardware"][wildcards.hardware]["gpu"])
+
+
+def perf_model_targets():
+    """Performance models of all hardware, named like the committed ones."""
+    return [
+        f"<results>/perf_models/{Path(hardware['perf_model']['file']).name}"
+        for hardware in config["hardware"].values()
+    ]
+
+
+def compared_hardware():
+    """The hardware of figure 4: the published pair; of the backend published, what the study measured."""
+    if config["backend"] == "published":
+        return measured_hardware()
+    return [name for name in ("h200-tp2", "a40-tp1") if name in config["hardware"]]
+
+
+def compared_models():
+    """Performance models of the hardware of figure 4."""
+    chosen = {
+        name: config["hardware"][name]["perf_model"] for name in compared_hardware()
+    }
+    if config["backend"] == "sim":
+        return [model["file"] for model in chosen.values()]
+    return [
+        f"<results>/perf_models/{name}.{model['model']}.published.json"
+        for name, model in chosen.items()
+    ]
+
+
+def compared_software(study):
+    """What the engine's software adds in figure 4, per hardware, at the smallest token budget."""
+    definition = config["studies"][study]
+    budgets = [keys["token_budget"] for keys in definition["workloads"].values()]
+    return {
+        "overheads": {
+            name: config["hardware"][name]["overheads"] for name in compared_hardware()
+        },
+        "token_budget": min(budgets),
+        "block_size": definition["engine"]["block_size"],
+    }

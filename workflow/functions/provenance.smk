@@ -1,0 +1,87 @@
+"""What figures, tables and the report say about where their numbers come from."""
+
+from headrace.files import sha256
+
+
+def provenance(hardware, backend=config["backend"], **axes):
+    """What a figure or a table of cells says about where its numbers come from; one hardware or a list."""
+    if backend == "published":
+        return published_provenance("stream2llm", hardware=hardware, **axes)
+    names = hardware if isinstance(hardware, list) else [hardware]
+    models, calibrated = [], []
+    for name in names:
+        chosen = config["hardware"][name]
+        models.append(Path(chosen["perf_model"]["file"]).name.removesuffix(".json"))
+        calibrated += [name] * chosen["calibrated"]
+    plural = "s" * (len(models) > 1)
+    text = f"simulated; performance model{plural} {' and '.join(models)}"
+    if calibrated:
+        whose = f" of {' and '.join(calibrated)}" * (len(models) > 1)
+        text += f"; pool and step time{whose} chosen on the calibration set"
+    return text
+
+
+def published_provenance(study, name="cells", **axes):
+    """A function of the wildcards and the input: read from run logs, and how many of them are not there.
+
+    `name` is the input with the cells.
+    """
+    wanted = len(grid(study, "published", **axes))
+
+    def value(wildcards, input):
+        missing = wanted - len(getattr(input, name))
+        gaps = f"; runs missing: {missing} of {wanted}, see runs.csv" * bool(missing)
+        return f"read from the study's run logs{gaps}"
+
+    return value
+
+
+def workload_provenance(workloads):
+    """What a figure or a table of workloads says about where they come from."""
+    origins = {}
+    for name in workloads:
+        synthetic = config["workloads"][name]["source"] == "synthetic"
+        origin = (
+            "generated from published statistics" if synthetic else "read from traces"
+        )
+        origins.setdefault(origin, []).append(name)
+    return "; ".join(
+        f"{origin}: {' and '.join(names)}" for origin, names in origins.items()
+    )
+
+
+def model_provenance():
+    """What figure 4 says about where its numbers come from."""
+    if config["backend"] == "published":
+        return "measured by the study; the software of its engine is in the times"
+    text = "performance models of the simulator; software overheads are estimates"
+    hardware = compared_hardware()
+    chosen = [name for name in hardware if config["hardware"][name]["calibrated"]]
+    if chosen:
+        text += f", step time of {' and '.join(chosen)} chosen on the calibration set"
+    return text
+
+
+def sizes(*workloads):
+    """What a caption says about how much of these workloads is shown per cell."""
+    if config["backend"] == "published":
+        return "one run of the study per cell"
+    return workload_sizes(workloads)
+
+
+def report_setting(study):
+    """What the front page of the report says of the study and of the configuration."""
+    return {
+        "study": study,
+        "backend": config["backend"],
+        "config_sha256": sha256(config),
+        "config_files": [
+            "config/config.yaml",
+            *map(str, workflow.overwrite_configfiles),
+        ],
+        "command_line": workflow.config_settings.config,
+        "calibrated": {
+            name: hardware["calibrated"]
+            for name, hardware in config["hardware"].items()
+        },
+    }
