@@ -1,5 +1,7 @@
 """What figures, tables and the report say about where their numbers come from."""
 
+from os.path import relpath
+
 from headrace.files import sha256
 
 
@@ -71,14 +73,12 @@ def sizes(*workloads):
 
 def report_setting(study):
     """What the front page of the report says of the study and of the configuration."""
+    files = workflow.overwrite_configfiles
     return {
         "study": study,
         "backend": config["backend"],
         "config_sha256": sha256(config),
-        "config_files": [
-            "config/config.yaml",
-            *map(str, workflow.overwrite_configfiles),
-        ],
+        "config_files": [relpath(file) for file in ("config/config.yaml", *files)],
         "command_line": workflow.config_settings.config,
         "calibrated": {
             name: hardware["calibrated"]

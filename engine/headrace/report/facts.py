@@ -35,14 +35,14 @@ class Facts:
         """The request rates (1/s) at which a workload was served, ascending."""
         return sorted({axes["qps"] for axes in self.axes if axes["workload"] == workload})
 
-    def spec(self, workload: str, key: str) -> str:
-        """What the specs of a workload's cells say under `key`; "not recorded" where they have none."""
-        found = (
-            cell.get("spec", {}).get(key)
+    def spec(self, workload: str, key: str) -> str | None:
+        """What the specs of a workload's cells say under `key`; None where they say nothing."""
+        found = {
+            cell["spec"].get(key)
             for axes, cell in zip(self.axes, self.cells, strict=True)
             if axes["workload"] == workload
-        )
-        return joined(found)
+        }
+        return joined(found) if found != {None} else None
 
     def circumstance(self, key: str) -> str:
         """What the runs say under `key`, each value once."""

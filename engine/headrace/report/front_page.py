@@ -82,11 +82,10 @@ def _run(facts: Facts, setting: Setting, metrics: pl.DataFrame) -> str:
         "Waits stretched by": ", ".join(f"x{delay}" for delay in delays),
     }
     for workload in facts.values("workload"):
+        source, queries, worlds = (facts.spec(workload, key) for key in ("source", "queries", "worlds"))
+        drawn = f"{source}; {queries} queries, {worlds} worlds; " if source else ""
         rates = ", ".join(f"{rate:g}" for rate in facts.rates(workload))
-        pairs[f"Workload {workload}"] = (
-            f"{facts.spec(workload, 'source')}; {facts.spec(workload, 'queries')} queries,"
-            f" {facts.spec(workload, 'worlds')} worlds; {rates} queries/s"
-        )
+        pairs[f"Workload {workload}"] = f"{drawn}{rates} queries/s"
     pairs |= {
         "Configuration": f"{', '.join(setting.config_files)}; SHA-256 {setting.config_sha256[:HASH_DIGITS]}",
         "Set on the command line": settings(setting.command_line),
