@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from html.parser import HTMLParser
 from pathlib import Path
 
 import polars as pl
@@ -114,6 +115,55 @@ def test_every_job_has_its_log(copy):
     jobs = [*(copy / "results/smoke/benchmarks").rglob("*.tsv")]
     assert len(logs) == len(jobs) >= CELLS + len(FIGURES | TABLES) + 6
     assert not list((copy / RESULTS).rglob(".*")), "temporary files are left"
+
+
+class Loads(HTMLParser):
+    """What a browser would fetch for a page beside the page itself."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.found += [value for name, value in attributes if name in ("src", "href", "data")]
+
+
+def variable(page, name):
+    """The value that a report's script gives to a variable."""
+    start = re.search(rf'<script id="[a-z-]+">\s*var {name} = ', page).end()
+    return json.JSONDecoder().raw_decode(page, start)[0]
+
+
+def test_the_report_is_one_file_with_everything_in_it(copy):
+    arguments = ("--profile", "profiles/local", *SMOKE, "--report", "results/smoke/report.html")
+    done = snakemake(copy, *arguments)
+    assert done.returncode == 0, done.stdout
+    page = (copy / "results/smoke/report.html").read_text()
+    assert Loads(page).found == []
+    front_page = variable(page, "workflow_desc")
+    for fact in ("Every number here is simulated", "config/smoke.yaml; SHA-256", "24 read, 1 skipped"):
+        assert fact in front_page
+    assert "<script" not in front_page
+    shown = variable(page, "results")
+    for target in FIGURES | TABLES:
+        stem = target.removeprefix("stream2llm_")
+        kind = "figures/{}.svg" if target in FIGURES else "tables/{}.html"
+        result = shown[str(RESULTS / kind.format(stem))]
+        assert len(result["caption"]) > 100
+        assert result["data_uri"].startswith("data:")
+    assert {str(RESULTS / f"report/{name}.html") for name in ("front_page", "scorecard")} <= set(shown)
+
+
+def test_a_report_of_what_is_not_there_is_refused(copy):
+    figure = copy / RESULTS / "figures/fig6.svg"
+    figure.rename(copy / "fig6.svg")
+    done = snakemake(copy, *SMOKE, "--report", "results/smoke/other.html")
+    (copy / "fig6.svg").rename(figure)
+    assert done.returncode == 1
+    assert "fig6.svg marked for report but does not exist" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (copy / "results/smoke/other.html").exists()
 
 
 def test_a_second_run_does_nothing(copy):
