@@ -1,19 +1,38 @@
 """What the documents promise is there."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 RULE = re.compile(r"^(?:rule|checkpoint|use rule \w+ as) (\w+)(?: with)?:", re.M)
 SHARED_SCRIPTS = {"figure", "table"}
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "data/README.md"]
+ROOT = Path(__file__).parents[3]
+DOCUMENTS = [
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "data/README.md"),
+    *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document, repository):
     text = (repository / document).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    assert [link for link in links if not (repository / document).parent.joinpath(link).exists()] == []
+    for link in links:
+        path, _, section = link.partition("#")
+        target = (repository / document).parent / path if path else repository / document
+        assert target.exists(), link
+        if section:
+            titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.M)
+            assert section in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_target_is_in_the_table_of_figures(repository):
+    text = (repository / "docs/figures.md").read_text(encoding="utf-8")
+    rules = "\n".join(path.read_text(encoding="utf-8") for path in repository.glob("workflow/rules/*.smk"))
+    targets = {name for name in RULE.findall(rules) if name.startswith("stream2llm_")}
+    assert targets
+    assert {name for name in targets if f"`{name}`" not in text and name not in text} == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -61,6 +80,6 @@ def test_a_rule_that_inherits_has_its_own_log_benchmark_and_sources(repository):
     for heir in heirs:
         block = re.split(r"^(?:rule|checkpoint) ", heir, flags=re.M)[0]
         name = block.split()[0]
-        assert f"/{name}.log" in block
-        assert f"/{name}.tsv" in block
+        assert re.search(rf"<logs>/stream2llm/{name}(/{{\w+}})?\.log", block)
+        assert re.search(rf"<benchmarks>/stream2llm/{name}(/{{\w+}})?\.tsv", block)
         assert "sources=digest(" in block
