@@ -6,7 +6,7 @@ from headrace.files import write_text
 from headrace.scorecard.score import to_csv
 from headrace.scorecard.summary import summarise
 from headrace.tables.beside import marks_in
-from headrace.tables.markdown import NONE, escape, percent, table
+from headrace.tables.markdown import NONE, escape, heading, percent, table
 from headrace.tables.scored import Scored
 
 NAMES = {"sim": "ours", "published": "run logs"}
@@ -36,17 +36,6 @@ def write_scored(
     ]
     write_text(csv, to_csv(scored.rows))
     write_text(out_stem.with_suffix(".md"), "\n\n".join(page) + "\n")
-
-
-def heading(text: str, body: list[str]) -> list[str]:
-    """A section: `text` as its heading, left out where there is nothing below it."""
-    shown = list(filter(None, body))
-    return [f"## {escape(text)}", *shown] if shown else []
-
-
-def captioned(caption: str, body: str) -> str:
-    """A table with a line above it, or nothing for no table."""
-    return f"**{caption}**\n\n{body}" if body else ""
 
 
 def name_of(scored: Scored) -> str:

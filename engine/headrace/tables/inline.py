@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from headrace.tables.document import heading, name_of, write_scored
+from headrace.tables.document import name_of, write_scored
 from headrace.tables.latency import TTFT, latency_tables, with_series
+from headrace.tables.markdown import heading
 from headrace.tables.scored import Calibration, score_cells
 
 TITLE = "Inline numbers: TTFT and speedups of the main grid"

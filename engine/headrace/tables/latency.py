@@ -4,7 +4,7 @@ import polars as pl
 
 from headrace.scorecard.reference import PERCENTILES
 from headrace.tables.beside import beside
-from headrace.tables.document import captioned
+from headrace.tables.markdown import captioned
 
 TTFT = "TTFT runs from the last hand-over, without streaming from the submission, to the first token."
 SPEEDUPS = {

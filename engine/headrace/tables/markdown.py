@@ -62,3 +62,14 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], labels: int) -
         for line in lines
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in (padded[0], ruler, *padded[1:]))
+
+
+def heading(text: str, body: list[str]) -> list[str]:
+    """A section: `text` as its heading, left out where there is nothing below it."""
+    shown = list(filter(None, body))
+    return [f"## {escape(text)}", *shown] if shown else []
+
+
+def captioned(caption: str, body: str) -> str:
+    """A table with a line above it, or nothing for no table."""
+    return f"**{caption}**\n\n{body}" if body else ""

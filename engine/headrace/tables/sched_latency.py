@@ -12,9 +12,8 @@ from pathlib import Path
 from headrace.circumstances import cpu
 from headrace.errors import HeadraceError
 from headrace.files import write_text
-from headrace.tables.document import captioned, heading
 from headrace.tables.latencies import KEY, ORDER, PUBLISHED, STATISTICS, Latency, read_published, time_passes
-from headrace.tables.markdown import NONE, escape, number, table
+from headrace.tables.markdown import NONE, captioned, escape, heading, number, table
 
 COLUMNS = (*KEY, "form", "machine", "token_budget", "passes", *STATISTICS)
 TITLE = "Latency of a scheduling pass"
@@ -25,7 +24,7 @@ ABOUT = (
     " timed here can be held against each other; from the published numbers no error is formed."
 )
 FORMS = {
-    "amortised": "the order is kept: the arrival of up to 3 chunks, a plan, and the re-filing after it",
+    "amortised": "the order is kept: new requests and up to 3 chunks are filed, a plan, the re-filing after",
     "from_scratch": "every request is sorted by the policy's key, then planned",
     "published_shape": "the published work in the published way, in the same run on this machine",
     PUBLISHED: "the study's numbers, of another machine: to be read beside ours, not against them",

@@ -5,7 +5,8 @@ from pathlib import Path
 from headrace.scorecard.csv_rows import read_rows
 from headrace.scorecard.reference import STATISTIC_COLUMNS
 from headrace.tables.beside import beside
-from headrace.tables.document import captioned, name_of, write_scored
+from headrace.tables.document import name_of, write_scored
+from headrace.tables.markdown import captioned
 from headrace.tables.scored import Calibration, score_workloads
 from headrace.workload.quantities import statistics
 from headrace.workload.table import read_table

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from headrace.tables.document import heading, name_of, write_scored
+from headrace.tables.document import name_of, write_scored
 from headrace.tables.latency import TTFT, latency_tables, with_series
+from headrace.tables.markdown import heading
 from headrace.tables.pressure import settings
 from headrace.tables.scored import Calibration, score_cells
 

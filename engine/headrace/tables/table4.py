@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from headrace.tables.beside import beside
-from headrace.tables.document import captioned, heading, name_of, write_scored
+from headrace.tables.document import name_of, write_scored
+from headrace.tables.markdown import captioned, heading
 from headrace.tables.pressure import settings
 from headrace.tables.scored import Calibration, score_cells
 

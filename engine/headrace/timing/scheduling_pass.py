@@ -1,7 +1,7 @@
 """One scheduling pass with q requests queued: what it costs to order them and to plan a step.
 
 Three forms, timed in the same process on the same queues:
-- amortised: the scheduler keeps its order; a pass is the arrival of chunks, a plan and the re-filing;
+- amortised: the scheduler keeps its order; a pass files new requests and chunks, plans, and re-files;
 - from_scratch: all q requests are sorted by the policy's key, then planned;
 - published_shape: as the artifact does it (`published_pass`).
 The second is of two-phase policies, the third of those that were published: default_vllm sorts nothing.
@@ -12,7 +12,7 @@ from statistics import median
 from time import perf_counter_ns
 
 from headrace.errors import HeadraceError
-from headrace.scheduling import CHUNK, Limits, Policy, load
+from headrace.scheduling import Limits, Policy, load
 from headrace.sim.collector import collector_paused
 from headrace.timing.laps import Laps
 from headrace.timing.published_pass import TIERS, published_pass
@@ -28,18 +28,17 @@ def amortised(policy: str, workload: str, token_budget: int, queued: int, passes
     queue = _queue(policy, workload, token_budget, queued)
     planner, laps = queue.scheduler, Laps()
     for _ in range(passes):
-        grown = queue.grow()
+        arrivals = queue.arrivals()
         laps.begin()
         start = perf_counter_ns()
-        for request in grown:
-            planner.event(request, CHUNK, queue.now_s)
+        for request, kind in arrivals:
+            planner.event(request, kind, queue.now_s)
         plan = planner.plan(queue.now_s, queue.ledger)
         planned = perf_counter_ns()
         queue.apply(plan)
         applied = perf_counter_ns()
         planner.stepped(plan, 0.1, queue.now_s)
         laps.end(planned - start + perf_counter_ns() - applied)
-        queue.refill()
     return laps.times_us
 
 
@@ -112,15 +111,14 @@ def states(policy: str, workload: str, token_budget: int, queued: int, passes: i
     queue = _queue(policy, workload, token_budget, queued)
     order = queue.scheduler.order
     for _ in range(passes):
-        for request in queue.grow():
-            queue.scheduler.event(request, CHUNK, queue.now_s)
+        for request, kind in queue.arrivals():
+            queue.scheduler.event(request, kind, queue.now_s)
         kept = order.requests
         yield queue
         order.requests = kept
         plan = queue.scheduler.plan(queue.now_s, queue.ledger)
         queue.apply(plan)
         queue.scheduler.stepped(plan, 0.1, queue.now_s)
-        queue.refill()
 
 
 def _queue(policy: str, workload: str, token_budget: int, queued: int) -> SteadyQueue:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headrace.kv import Ledger
 from headrace.request import Request
-from headrace.scheduling import OPENED, Limits, Plan, scheduler
+from headrace.scheduling import CHUNK, OPENED, Limits, Plan, scheduler
 
 ARRIVALS = 3
 """Chunks between two passes."""
@@ -61,16 +61,18 @@ class SteadyQueue:
         self.ledger = Ledger(limits.blocks, limits.host_blocks, limits.block_size)
         self.now_s, self.opened = 0.0, 0
         self.live: list[Request] = []
-        self.refill()
+        for request in self._refill():
+            self.scheduler.event(request, OPENED, self.now_s)
 
-    def grow(self) -> list[Request]:
-        """Chunks arrive; the scheduler has not been told yet."""
+    def arrivals(self) -> list[tuple[Request, str]]:
+        """New requests for those that left, and chunks: events that the scheduler has not been told yet."""
+        opened = self._refill()
         self.now_s += 0.09
         some = self.random.sample(self.live, min(ARRIVALS, self.queued))
         grown = [request for request in some if not request.closed]
         for request in grown:
             self._take_chunk(request)
-        return grown
+        return [(request, OPENED) for request in opened] + [(request, CHUNK) for request in grown]
 
     def apply(self, plan: Plan) -> None:
         """What the executor does; those that are computed leave for good, so that the queue stays as long."""
@@ -81,8 +83,8 @@ class SteadyQueue:
                 request.finished_s = self.now_s
                 self.ledger.release(request)
 
-    def refill(self) -> None:
-        """New requests for those that left."""
+    def _refill(self) -> list[Request]:
+        opened = []
         self.live = [request for request in self.live if request.finished_s is None]
         while len(self.live) < self.queued:
             self.now_s += 0.05
@@ -90,8 +92,9 @@ class SteadyQueue:
             self.opened += 1
             request.opened_s = self.now_s
             self._take_chunk(request)
+            opened.append(request)
             self.live.append(request)
-            self.scheduler.event(request, OPENED, self.now_s)
+        return opened
 
     def _take_chunk(self, request: Request) -> None:
         request.handed_over_s = request.last_chunk_s = self.now_s

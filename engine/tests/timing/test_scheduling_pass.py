@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.scheduling import POLICIES
+from headrace.scheduling import CHUNK, OPENED, POLICIES, Limits
 from headrace.timing import STREAMS, forms_of, medians, scheduling_pass, timed
 from headrace.timing.laps import Laps
 from headrace.timing.published_pass import TIERS, published_pass
@@ -68,6 +68,25 @@ def test_queues_stay_as_long_and_their_blocks_add_up(workload):
         queue.ledger.audit(queue.live)
         changed += sum(request.invalidated_tokens > 0 for request in queue.live)
     assert (changed > 0) == (workload == "anns")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_what_keeps_the_order_is_timed(policy, monkeypatch):
+    """Every event of a pass, the filing of new requests with it: an order from scratch pays for them, too."""
+    running, told = [], []
+    queue = scheduling_pass.SteadyQueue(policy, STREAMS["crawler"], Limits(2048, 80, 97_000, 0), 40, seed=0)
+    monkeypatch.setattr(scheduling_pass, "_queue", lambda *_: queue)
+    event, stepped = queue.scheduler.event, queue.scheduler.stepped
+    queue.scheduler = SimpleNamespace(
+        event=lambda request, kind, now_s: (told.append((kind, bool(running))), event(request, kind, now_s)),
+        plan=queue.scheduler.plan,
+        stepped=lambda *step: (told.append(("stepped", bool(running))), stepped(*step)),
+    )
+    monkeypatch.setattr(Laps, "begin", lambda laps: running.append(True))
+    monkeypatch.setattr(Laps, "end", lambda laps, nanoseconds: running.clear())
+    scheduling_pass.amortised(policy, "crawler", 2048, 40, 30)
+    assert {kind for kind, _ in told} == {OPENED, CHUNK, "stepped"}
+    assert all(inside for _, inside in told)
 
 
 def test_a_crawler_prompt_grows_and_an_anns_prompt_is_replaced():

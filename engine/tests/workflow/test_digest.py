@@ -134,6 +134,13 @@ def test_cells_do_not_depend_on_what_comes_after_them(forbidden):
     assert not [file for file in sources("headrace.cell") if file.startswith(forbidden)]
 
 
+def test_a_timing_does_not_depend_on_what_scores_cells():
+    """It takes the whole machine to itself: an edit to a score is no reason to do that again."""
+    found = sources("headrace.tables.sched_latency")
+    assert "timing/scheduling_pass.py" in found
+    assert not found & {"scorecard/score.py", "scorecard/samples.py", "metrics/cell.py", "tables/document.py"}
+
+
 def test_a_digest_is_the_same_wherever_the_package_lies(tmp_path, package):
     here = digest("headrace.cell")
     module.SOURCES = tmp_path / "elsewhere"
