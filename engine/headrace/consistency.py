@@ -1,6 +1,7 @@
 """A configuration in itself: names that stand for nothing, and choices that need others."""
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
 
 from headrace.errors import HeadraceError, nearest
@@ -13,6 +14,7 @@ def contradictions(config: dict, places: Places) -> Iterator[HeadraceError]:
     """Names that stand for nothing, and choices that need others. The schema has accepted the tree."""
     for study, definition in config["studies"].items():
         yield from _unknown_names(config, study, definition, places)
+        yield from _mixed_evictions(study, definition, places)
         if study not in config["calibration"]:
             remedy = f"name its file under files.calibration.{study}"
             yield HeadraceError(places.of(("studies", study)), "has no calibration set", remedy)
@@ -54,6 +56,20 @@ def _unknown_names(config: dict, study: str, definition: dict, places: Places) -
         for index, setting in enumerate(grid["settings"]):
             keys = (*here, "settings", index, "workload")
             yield from check("workload", keys, setting["workload"], workloads)
+
+
+def _mixed_evictions(study: str, definition: dict, places: Places) -> Iterator[HeadraceError]:
+    """Cells without stretched waits are one setting, whatever their eviction rule: there can be but one."""
+    first: dict[tuple, str] = {}
+    for part, grid in definition["grid"].items():
+        mains = [setting for setting in grid["settings"] if setting["delay"] == 1]
+        for setting, hardware, eviction in product(mains, grid["hardware"], grid["evictions"]):
+            for qps in setting["qps"]:
+                run = setting["workload"], hardware, float(qps)
+                if first.setdefault(run, eviction) != eviction:
+                    place = places.of(("studies", study, "grid", part, "evictions"))
+                    problem = f"{first[run]} and {eviction} for the same cells with delay 1"
+                    yield HeadraceError(place, problem, "name one of them, or stretch the waits")
 
 
 def _wrong_perf_model(config: dict, hardware: str, model: str, places: Places) -> Iterator[HeadraceError]:

@@ -93,25 +93,29 @@ def main_grid(cells: Iterable[Path], reference: list[Path], place: str = "figure
     """Read the cells of the main grid (folders or their requests tables) and the published numbers.
 
     Cells with stretched waits are left out. Raises HeadraceError for no cell of the main grid, cells of more
-    than one hardware or backend, cells of a workload with different worlds, a world that served nothing, and
-    every fault of a table; `place` names the figure there.
+    than one hardware or backend, two tables of one cell (of two eviction rules), cells of a workload with
+    different worlds, a world that served nothing, and every fault of a table; `place` names the figure there.
     """
+    if not reference:
+        raise HeadraceError(place, "no published numbers are given", "name the files of data/reference")
+    published = read_reference(reference[0].parent)
     files = [requests_file(Path(cell)) for cell in cells]
     axes = {file: found for file in files if (found := axes_of(file))["delay"] == 1}
     if not axes:
         raise HeadraceError(place, "no cell of the main grid is there", REMEDY)
     backend, hardware = (_only(axes, name, place) for name in ("backend", "hardware"))
-    read = {
-        (found["workload"], found["qps"], found["policy"], found["stream"]): _cell(file)
-        for file, found in axes.items()
-    }
+    read: dict[Key, Cell] = {}
     worlds: dict[str, int] = {}
-    for (file, found), cell in zip(axes.items(), read.values(), strict=True):
+    for file, found in axes.items():
+        key = found["workload"], found["qps"], found["policy"], found["stream"]
+        if key in read:
+            raise HeadraceError(file, "another table is of the same cell", "give one of them")
+        cell = read[key] = _cell(file)
         expected = worlds.setdefault(found["workload"], cell.worlds)
         if cell.worlds != expected:
             problem = f"has {cell.worlds} worlds, another cell of {found['workload']} has {expected}"
             raise HeadraceError(file, problem, "run the cells again")
-    return Grid(backend, hardware, read, read_reference(reference[0].parent))
+    return Grid(backend, hardware, read, published)
 
 
 def _only(axes: dict[Path, Axes], name: str, place: str) -> str:

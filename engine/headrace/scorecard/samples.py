@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from headrace.errors import HeadraceError
 from headrace.scorecard.reference import KEYS, PERCENTILES, UNIT_S, statistic_quantity
 
 SCHEMA = KEYS | {"world": pl.Int32, "value": pl.Float64, "published_arrivals": pl.Boolean}
@@ -37,7 +38,15 @@ def of_cells(metrics: pl.DataFrame) -> pl.DataFrame:
     """Samples (`SCHEMA`) from a metrics table: TTFT, speedups, table 4 under delay, ratios of figure 12.
 
     A speedup and a ratio are taken within one world, against `default_vllm` of the same cell otherwise.
+    Raises HeadraceError for cells that differ in the eviction rule alone and have no delay: the scorecard
+    has one setting for both, and their worlds would count as those of one cell.
     """
+    cells = metrics.with_columns(SETTING).select(*CELL, "eviction").unique().sort("eviction")
+    for cell in cells.group_by(CELL, maintain_order=True).agg("eviction").iter_rows(named=True):
+        if len(cell["eviction"]) > 1:
+            place = f"{cell['workload']} at {cell['qps']:g} QPS, {cell['policy']}, delay 1"
+            problem = f"there are cells with eviction {' and '.join(cell['eviction'])}"
+            raise HeadraceError(place, problem, "score those of one eviction rule")
     table = metrics.with_columns(SETTING).select(*CELL, "world", "quantity", "value")
     ttft = table.filter(pl.col("quantity").is_in(TTFT))
     ours = ttft.filter(pl.col("policy") != "default_vllm", "stream")

@@ -178,6 +178,9 @@ def test_bad_cells_are_named_and_nothing_is_written(cells, fabricate, tmp_path):
     fewer = fabricate("crawler", "fcfs", 0.5, worlds=2)
     with pytest.raises(HeadraceError, match="has 2 worlds, another cell of crawler has 3"):
         fig5.draw([*cells, fewer], REFERENCE, out, PROVENANCE)
+    twice = fabricate("crawler", "lcas", 0.5, eviction="swap")
+    with pytest.raises(HeadraceError, match=r"eviction=swap.*: another table is of the same cell"):
+        fig5.draw([*cells, twice], REFERENCE, out, PROVENANCE)
     cells[0].write_bytes(b"PAR1 cut")
     with pytest.raises(HeadraceError, match="not a whole Parquet file"):
         fig5.draw(cells, REFERENCE, out, PROVENANCE)
@@ -197,5 +200,7 @@ def test_a_world_that_served_nothing_is_named(fabricate, tmp_path):
 def test_a_bad_reference_is_named(cells, tmp_path):
     folder = Path(shutil.copytree(REFERENCE[0].parent, tmp_path / "reference"))
     (folder / "ttft_seconds.csv").unlink()
+    with pytest.raises(HeadraceError, match="no published numbers are given"):
+        fig5.draw(cells, [], tmp_path / "fig5", PROVENANCE)
     with pytest.raises(HeadraceError, match=r"ttft_seconds\.csv"):
         fig5.draw(cells, sorted(folder.glob("*.csv")), tmp_path / "fig5", PROVENANCE)

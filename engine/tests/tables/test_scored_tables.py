@@ -282,6 +282,14 @@ def test_no_cell_or_a_damaged_one_is_one_line_and_nothing_is_written(table, pres
     assert not out.parent.exists()
 
 
+def test_cells_of_two_eviction_rules_are_not_mixed(fabricate, tmp_path):
+    """Without a delay the scorecard has one setting for both: their worlds would be those of one cell."""
+    cells = [fabricate(policy="fcfs", eviction=rule) for rule in ("cost_published", "swap")]
+    with pytest.raises(HeadraceError, match=r"crawler at 1 QPS, fcfs.*: .* eviction cost_published and swap"):
+        written(inline, tmp_path / "out" / "inline", cells=cells)
+    assert not (tmp_path / "out").exists()
+
+
 def test_faults_of_reference_and_calibration_are_named(pressure, chunks, tmp_path):
     out = tmp_path / "out" / "table"
     with pytest.raises(HeadraceError, match="no file of published numbers"):

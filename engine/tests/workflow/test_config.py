@@ -137,6 +137,11 @@ def test_lists_are_replaced_and_nothing_is_shared():
             " did you mean 'h200-tp2'?",
         ),
         (
+            study(grid={"main": {"evictions": ["cost_published", "swap"]}}),
+            "own.yaml: key studies.stream2llm.grid.main.evictions: cost_published and swap for the same"
+            " cells with delay 1; name one of them, or stretch the waits",
+        ),
+        (
             study(grid={"delay": {"evictions": ["cost"]}}),
             "own.yaml: key studies.stream2llm.grid.delay.evictions[0]: unknown eviction rule 'cost';"
             " did you mean 'cost_victim'?",
