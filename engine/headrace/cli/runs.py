@@ -28,10 +28,17 @@ def scratch() -> Iterator[Path]:
 
 
 def labels(policies: list[str]) -> dict[str, str]:
-    """A short name for each policy, one's own by its class. Raises HeadraceError for one named twice."""
+    """A short name for each policy: one's own by its class, and by its file where the class is not enough.
+
+    Raises HeadraceError for one named twice.
+    """
+    from headrace.scheduling.own import own_file
+
     found: dict[str, str] = {}
-    for policy in policies:
-        label = policy.rpartition(":")[2]
+    names = [policy.rpartition(":")[2] for policy in policies]
+    for policy, name in zip(policies, names, strict=True):
+        file = own_file(policy) if names.count(name) > 1 else None
+        label = f"{file.stem}.{name}" if file else name
         if label in found:
             raise HeadraceError("--against", f"there are two policies {label!r}", "name each one once")
         found[label] = policy
@@ -72,7 +79,7 @@ def serve(inputs: Inputs, policies: dict[str, str], folder: Path, recorded: int 
                 )
             except HeadraceError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if own_file(policy) is None:
                     raise
                 raise fault(policy, error) from error

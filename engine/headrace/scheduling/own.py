@@ -15,8 +15,15 @@ SCHEDULER = ("event", "plan", "stepped")
 
 def own_file(policy: str) -> Path | None:
     """The file of "path/to/mine.py:Mine"; None for the name of a policy that is built in."""
-    file = policy if policy.endswith(".py") else policy.rpartition(":")[0]
+    file, _ = _file_and_class(policy)
     return Path(file) if file.endswith(".py") else None
+
+
+def _file_and_class(policy: str) -> tuple[str, str]:
+    if policy.endswith(".py"):
+        return policy, ""
+    file, _, name = policy.rpartition(":")
+    return file, name
 
 
 def load_own(policy: str) -> type:
@@ -25,13 +32,12 @@ def load_own(policy: str) -> type:
     Raises HeadraceError for a file that is missing or fails (with its line), a class that is not in it,
     and a class that is neither.
     """
-    file = own_file(policy)
-    name = policy.removeprefix(str(file)).removeprefix(":")
+    file, (_, name) = own_file(policy), _file_and_class(policy)
     if not file.is_file():
         raise HeadraceError(f"policy {policy}", f"no such file {file}", "give the path of the policy's file")
     try:
         module = _module(file)
-    except Exception as error:  # Whatever a file of the user's raises.
+    except (Exception, SystemExit) as error:  # Whatever a file of the user's raises.
         raise fault(policy, error) from error
     found = getattr(module, name, None)
     if not isinstance(found, type):
@@ -44,7 +50,7 @@ def load_own(policy: str) -> type:
     return found
 
 
-def fault(policy: str, error: Exception) -> HeadraceError:
+def fault(policy: str, error: BaseException) -> HeadraceError:
     """What to say of an error while a policy of one's own was loaded or served: its line, if it is there.
 
     An error outside the file is laid at its door all the same: the policies built in raise none.
@@ -52,8 +58,11 @@ def fault(policy: str, error: Exception) -> HeadraceError:
     file, text = own_file(policy).absolute(), str(error)
     frames = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
     lines = [line for path, line in frames if path.absolute() == file]
-    remedy = "correct the file" if lines else "check what its plan does"
-    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).absolute() == file:
+    served = any(path.name == "simulator.py" for path, _ in frames)
+    remedy = "check what its plan does" if served and not lines else "correct the file"
+    if isinstance(error, OSError) and not lines:
+        remedy = "give a file that can be read"
+    elif isinstance(error, SyntaxError) and error.filename and Path(error.filename).absolute() == file:
         lines, text, remedy = [error.lineno], error.msg, "correct the line"
     elif isinstance(error, AttributeError) and error.name and error.obj is not None:
         remedy = nearest(error.name, [name for name in dir(error.obj) if not name.startswith("_")])

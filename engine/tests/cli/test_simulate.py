@@ -94,6 +94,13 @@ def test_a_policy_of_ones_own_beside_two_others(headrace, mine, tmp_path):
     assert requests(tmp_path / "out/Mine").select(same).equals(requests(tmp_path / "out/mcps").select(same))
 
 
+def test_two_versions_of_a_policy_are_told_apart_by_their_files(headrace, mine, tmp_path):
+    (tmp_path / "old.py").write_text(mine().read_text())
+    result = headrace("simulate", *SMALL, "--policy", "./mine.py:Mine", "--against", "old.py:Mine")
+    head = next(line for line in result.stdout.splitlines() if "speedup" in line)
+    assert head.split() == ["mine.Mine", "old.Mine", "speedup"]
+
+
 def test_a_policy_in_a_file_decides_as_the_built_in_one_does(headrace, mine, tmp_path):
     mine(Path(sys.modules[load("fcfs").__module__].__file__).read_text())
     options = (*SMALL, "--qps", 16)
