@@ -1,8 +1,10 @@
 """The command `headrace`: one file per command. Each imports what it needs, so that --help is instant."""
 
+import errno
 import sys
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 import headrace
 from headrace.cli.hardware import hardware
@@ -21,8 +23,16 @@ class _OneLineErrors(click.Group):
             return super().invoke(context)
         except HeadraceError as error:
             _fail(str(error), 1)
+        except NoArgsIsHelpError:
+            raise
         except click.ClickException as error:
             _fail(error.format_message(), error.exit_code)
+        except MemoryError as error:
+            _fail(f"memory: not enough ({error}); ask for fewer queries or worlds", 1)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # `| head`: click ends it without a word
+                raise
+            _fail(f"{error.filename or 'output'}: {error.strerror}; free disk space or fix permissions", 1)
 
 
 def _fail(text: str, code: int) -> None:

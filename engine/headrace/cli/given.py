@@ -33,9 +33,9 @@ def given_workload(
 ) -> Given:
     """Make or find the chunk table of `workload`; what is made lies in `folder`.
 
-    `queries`: only the first so many. `tokeniser`: tekken, or a name that AutoTokenizer knows; by
-    default the configuration's. Raises HeadraceError for a name that is no workload and no path, and
-    for every fault of traces and tables.
+    `queries`: how many are generated; of a table or traces, only the first so many. `tokeniser`: tekken,
+    or a name that AutoTokenizer knows; by default the configuration's. Raises HeadraceError for a name that
+    is no workload and no path, for a tokeniser that is not needed, and for every fault of traces and tables.
     """
     known = config["workloads"]
     if workload in known:
@@ -47,6 +47,7 @@ def given_workload(
                 "give the folder of its traces in place of its name",
             )
         if source == "synthetic":
+            _without_tokeniser(tokeniser)
             return _generated(workload, config, folder, worlds, queries or known[workload]["queries"])
         path, queries = ROOT / source, queries or known[workload]["queries"]
     else:
@@ -91,6 +92,7 @@ def _own(
     if kind == "arrivals":
         raise HeadraceError(path, "is an arrivals table", "give a chunk table; arrivals go with --arrivals")
     if kind == "chunk table":
+        _without_tokeniser(tokeniser)
         table, chunks = read_table(path), path
         if queries is not None:
             table, chunks = table.filter(pl.col("query_id") < queries), folder / path.name
@@ -108,6 +110,12 @@ def _own(
         queries=queries,
     )
     return Given(kind, source, chunks, counts["traces"])
+
+
+def _without_tokeniser(name: str | None) -> None:
+    """Raise HeadraceError for an option that would say nothing here."""
+    if name is not None:
+        raise HeadraceError("--tokeniser", "goes with a folder of traces", "leave it out")
 
 
 def _tokeniser(name: str) -> dict:

@@ -7,6 +7,7 @@ import click
 
 from headrace.cli.configuration import ROOT, read_configuration
 from headrace.cli.inputs import STUDY
+from headrace.cli.options import CONFIG
 from headrace.cli.output import console, plain_table
 
 STEP_TOKENS = 2048
@@ -20,14 +21,9 @@ LEGEND = (
 
 
 @click.command()
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    help="YAML on top of the project's configuration; repeatable.",
-)
+@CONFIG
 def hardware(config: tuple[Path, ...]) -> None:
-    """List the GPUs of the configuration, their KV pools and performance models."""
+    """List the GPUs, their KV pools and performance models."""
     from headrace.threads import one_each
 
     one_each()

@@ -4,13 +4,17 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.options import FILE
 from headrace.cli.output import console
 
 
 @click.command()
-@click.argument("scorecard", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("scorecard", type=FILE)
 def score(scorecard: Path) -> None:
-    """Sum up a scorecard: errors by workload and artifact, beside those of no simulator at all."""
+    """Sum up a scorecard, beside a baseline without a simulator.
+
+    Errors by workload and artifact, and the worst rows.
+    """
     from headrace.scorecard import print_summary
 
     print_summary(scorecard, console())

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.options import CONFIG, COUNT, FILE, FOLDER, Real, Whole
 from headrace.cli.output import console
 from headrace.errors import HeadraceError
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
-COUNT = click.IntRange(min=1)
 POLICY = "NAME|FILE:CLASS"
 WITH_SPEC = ("spec", "chunks", "arrivals", "perf_model", "against", "out", "as_json")
 WITH_TIMELINE = ("timeline", "window", "world")
@@ -33,7 +31,7 @@ class Window(click.ParamType):
 
 def option(*names: str, help: str, **more: object):
     """A click option that shows its default, where it has one."""
-    if isinstance(more.get("type"), click.IntRange | click.FloatRange):
+    if isinstance(more.get("type"), Whole | Real):
         more["metavar"] = "N"
     return click.option(*names, help=help, show_default=more.get("default") is not None, **more)
 
@@ -54,19 +52,19 @@ def option(*names: str, help: str, **more: object):
 )
 @option("--eviction", default="cost_published", metavar="NAME", help="How a victim leaves the GPU.")
 @option("--hardware", default="h200-tp2", metavar="NAME", help="GPUs; `headrace hardware` lists them.")
-@option("--qps", type=click.FloatRange(0, min_open=True), default=4.0, help="Mean rate of query starts, 1/s.")
+@option("--qps", type=Real(0, min_open=True), default=4.0, help="Mean rate of query starts, 1/s.")
 @option("--delay", type=COUNT, default=1, help="Stretches the waits for chunks.")
 @option("--stream/--no-stream", default=True, help="Chunks as they come, or the whole prompt at the end.")
-@option("--queries", type=COUNT, help="Only the first so many.")
+@option("--queries", type=COUNT, help="How many; of a table or traces, the first so many.")
 @option(
     "--worlds", type=COUNT, default=1, help="Draws of workload and arrivals; world 0 has the published ones."
 )
-@option("--seed", type=click.IntRange(0), help="Of workload and arrivals, in place of the configuration's.")
+@option("--seed", type=Whole(0), help="Of workload and arrivals, in place of the configuration's.")
 @option("--token-budget", type=COUNT, help="New tokens per step (max_num_batched_tokens).")
 @option("--kv-blocks", type=COUNT, help="KV blocks of the GPU pool; the host's pool stays as it is.")
 @option("--slots", type=COUNT, help="Resident requests (max_num_seqs).")
 @option("--tokeniser", metavar="NAME", help="For traces: tekken, or a name that AutoTokenizer knows.")
-@option("--config", type=FILE, multiple=True, help="YAML on top of the project's configuration; repeatable.")
+@CONFIG
 @option(
     "--spec", type=FILE, help="A cell's spec (JSON, YAML) in place of the options above; with the next three."
 )
@@ -81,7 +79,7 @@ def option(*names: str, help: str, **more: object):
     help="Draw one world: its requests, KV blocks and steps.",
 )
 @option("--window", type=Window(), help="Of the timeline, in seconds; else its first 60 requests.")
-@option("--world", type=click.IntRange(0), default=0, help="Which world the timeline shows.")
+@option("--world", type=Whole(0), default=0, help="Which world the timeline shows.")
 @option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout, and nothing else there.")
 @click.pass_context
 def simulate(

@@ -5,14 +5,9 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.options import CONFIG, COUNT, FOLDER, Whole
 from headrace.cli.output import console, on_terminal, plain_table
 from headrace.errors import HeadraceError, nearest
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-CONFIG = click.option(
-    "--config", type=FILE, multiple=True, help="YAML on top of the project's configuration; repeatable."
-)
-COUNT = click.IntRange(min=1)
 
 
 @click.group()
@@ -21,7 +16,7 @@ def workload() -> None:
 
 
 @workload.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(readable=False, path_type=Path))
 def check(paths: tuple[Path, ...]) -> None:
     """Look through traces and tables of your own; name every faulty file.
 
@@ -44,17 +39,18 @@ def check(paths: tuple[Path, ...]) -> None:
 
 @workload.command()
 @click.argument("name")
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the two tables."
-)
+@click.option("--out", type=FOLDER, required=True, help="Folder of the two tables.")
 @click.option("--queries", type=COUNT, help="In place of the configuration's.")
 @click.option("--worlds", type=COUNT, help="In place of the configuration's.")
-@click.option("--seed", type=click.IntRange(0), help="In place of the configuration's.")
+@click.option("--seed", type=Whole(0), help="In place of the configuration's.")
 @CONFIG
 def make(
     name: str, out: Path, queries: int | None, worlds: int | None, seed: int | None, config: tuple[Path, ...]
 ) -> None:
-    """Generate workload NAME (crawler, anns): its chunk table and its arrivals, as Parquet."""
+    """Generate a workload: its chunk table and its arrivals.
+
+    NAME: crawler or anns. Both tables are Parquet, as the workflow makes them.
+    """
     from headrace.cli.configuration import read_configuration
     from headrace.workload import generate, write_arrivals
 
@@ -71,12 +67,12 @@ def make(
     files = out / f"{name}.parquet", out / f"{name}.arrivals.parquet"
     generate(name, whole["generators"][name], **size, out=files[0], progress=on_terminal())
     write_arrivals(**size, out=files[1])
-    click.echo(f"{files[0]}, {files[1].name}: {size['queries']:,} queries, {size['worlds']} worlds")
+    click.echo(f"{files[0]}, {files[1].name}: {size['queries']:,} queries, {_worlds(size['worlds'])}")
 
 
 @workload.command()
 @click.argument("workload", metavar="NAME|PATH")
-@click.option("--queries", type=COUNT, help="Only the first so many.")
+@click.option("--queries", type=COUNT, help="How many; of a table or traces, the first so many.")
 @click.option("--worlds", type=COUNT, help="Of a generated workload, in place of the configuration's.")
 @click.option("--tokeniser", metavar="NAME", help="For traces: tekken, or a name that AutoTokenizer knows.")
 @click.option(
@@ -91,8 +87,9 @@ def stats(
     beside: str | None,
     config: tuple[Path, ...],
 ) -> None:
-    """Statistics of a workload: tokens, durations, gaps, chunks; median over its worlds.
+    """Statistics of a workload, beside the published ones.
 
+    Tokens, durations, gaps and chunks; median over its worlds.
     NAME: crawler or anns, generated. PATH: a chunk table, or a folder of traces in a published format.
     """
     from headrace.cli.configuration import ROOT, read_configuration
@@ -107,6 +104,8 @@ def stats(
         raise HeadraceError("--beside", f"unknown workload {beside!r}", nearest(beside, known))
     if workload in known:
         beside, worlds = beside or workload, worlds or whole["workloads"][workload]["worlds"]
+    elif worlds:
+        raise HeadraceError("--worlds", "goes with a generated workload", "leave it out")
     with scratch() as folder:
         given = given_workload(
             workload, whole, folder, worlds=worlds or 1, queries=queries, tokeniser=tokeniser
@@ -116,7 +115,7 @@ def stats(
     out = console()
     worlds = table["world"].n_unique()
     kind = " (synthetic)" if given.source == "synthetic" else ""
-    counted = f"{worlds} world{'s' * (worlds > 1)} of {given.queries:,} queries"
+    counted = f"{_worlds(worlds)} of {given.queries:,} queries"
     out.print(f"[bold]{workload}[/bold]{kind}: {counted}{'; median over worlds' * (worlds > 1)}.")
     shown = plain_table(
         "quantity", "statistic", numbers=("here", *(("published", "error") if beside else ()), "unit")
@@ -137,6 +136,10 @@ def stats(
             f"Published: {beside} of Stream2LLM; table 2 for tokens and durations of the queries that are"
             " replayed, figures 8 to 10 for gaps, counts and the longest duration, of all traces."
         )
+
+
+def _worlds(count: int) -> str:
+    return f"{count} world{'s' * (count > 1)}"
 
 
 def _number(value: float) -> str:

@@ -1,5 +1,6 @@
 """Tokenisers, by config."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -59,6 +60,8 @@ def _tekken() -> Tokeniser:
 
 
 def _transformers(name: str, revision: str | None) -> Tokeniser:
+    for library in ("TRANSFORMERS", "HF_HUB"):  # no PyTorch is needed; what fails is told below, once
+        os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from transformers import AutoTokenizer
 
     try:
@@ -68,7 +71,7 @@ def _transformers(name: str, revision: str | None) -> Tokeniser:
         raise HeadraceError(
             "tokeniser.name",
             f"{name!r} can't be loaded ({reason})",
-            "check the name, the network and access to it, or set kind: tekken",
+            "check the name, the network and access to it, or set kind: tekken (--tokeniser tekken)",
         ) from error
     backend = getattr(tokeniser, "backend_tokenizer", None)
     if backend is None:

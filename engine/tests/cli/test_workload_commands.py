@@ -66,10 +66,12 @@ def test_make_writes_what_the_workflow_writes(headrace, tmp_path):
     [
         (("make", "ann", "--out", "w"), "unknown workload 'ann'; did you mean 'anns'?"),
         (("stats", "ann"), "no workload, file or folder 'ann'; did you mean 'anns'?"),
+        (("stats", TRACES / "anns_sample", "--worlds", 2), "--worlds: goes with a generated workload"),
+        (("stats", "anns", "--tokeniser", "tekken"), "--tokeniser: goes with a folder of traces"),
         (("stats", "anns", "--beside", "crawlr"), "unknown workload 'crawlr'; did you mean 'crawler'?"),
     ],
 )
-def test_an_unknown_name_is_one_line(headrace, tmp_path, arguments, message):
+def test_a_wrong_argument_is_one_line(headrace, tmp_path, arguments, message):
     result = headrace("workload", *arguments)
     assert result.exit_code == 1 and message in result.stderr
     assert len(result.stderr.splitlines()) == 1

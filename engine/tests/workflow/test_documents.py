@@ -9,7 +9,8 @@ RULE = re.compile(r"^(?:rule|checkpoint|use rule \w+ as) (\w+)(?: with)?:", re.M
 SHARED_SCRIPTS = {"figure", "table"}
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = [
-    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "data/README.md"),
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md"),
+    *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "data").rglob("README.md")),
     *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
 ]
 
