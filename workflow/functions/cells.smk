@@ -25,16 +25,24 @@ def published_cells(wildcards):
     return study_cells(wildcards.study, "published")
 
 
-def grid(study, backend=config["backend"], **axes):
-    """Folders of the study's cells, or of those with the given values of axes: one value, or a list."""
+def chosen_cells(study, backend=config["backend"], **axes):
+    """The axes of those of a study's cells that have the given values: one value of an axis, or a list."""
     wanted = {
         axis: value if isinstance(value, list) else [value]
         for axis, value in axes.items()
     }
     return [
-        f"{config['results']}/{study}/cells/{studies.cell_folder(cell)}"
+        cell
         for cell in study_cells(study, backend)
         if all(cell[axis] in values for axis, values in wanted.items())
+    ]
+
+
+def grid(study, backend=config["backend"], **axes):
+    """Folders of the study's cells, or of those with the given values of axes."""
+    return [
+        f"{config['results']}/{study}/cells/{studies.cell_folder(cell)}"
+        for cell in chosen_cells(study, backend, **axes)
     ]
 
 
@@ -69,13 +77,9 @@ def stretched(study):
     return sorted({cell["delay"] for cell in found} - {1})
 
 
-def study_hardware(study, delay):
-    """The hardware of a study's cells with the given delay or delays, the study's main one first."""
-    delays = delay if isinstance(delay, list) else [delay]
-    found = studies.cells(config["studies"][study], config["backend"])
-    return list(
-        dict.fromkeys(cell["hardware"] for cell in found if cell["delay"] in delays)
-    )
+def study_hardware(study, **axes):
+    """The hardware of those of a study's cells that have the given axes, the study's main one first."""
+    return list(dict.fromkeys(cell["hardware"] for cell in chosen_cells(study, **axes)))
 
 
 def timing_options(study):

@@ -1,7 +1,10 @@
 """The figures and tables of Stream2LLM: their files, the cells that they show, which of them a backend can give."""
 
-# The cells that figures show.
-MAIN_GRID = {"hardware": "h200-tp2", "delay": 1}
+from itertools import chain
+
+# The cells that figures and tables show. Figures of cells are of one hardware: the first of the main grid.
+MAIN_GRID = {"hardware": study_hardware("stream2llm", delay=1)[:1], "delay": 1}
+PRESSURE = {"delay": stretched("stream2llm")}
 SHOWN = {
     "fig5": MAIN_GRID,
     "fig6": MAIN_GRID | {"workload": "crawler"},
@@ -9,6 +12,7 @@ SHOWN = {
     "fig11": MAIN_GRID,
     "fig12": MAIN_GRID | {"workload": "anns", "stream": True},
 }
+TABULATED = {"table3": PRESSURE, "table4": PRESSURE, "inline": {"delay": 1}}
 
 
 def side_cells(backend):
@@ -31,14 +35,12 @@ def side_provenance(wildcards, input):
     """Where the numbers of both sides come from, by their headings."""
     shown = SHOWN[wildcards.figure]
     logs = published_provenance("stream2llm", "logs", **shown)
-    provider = config["hardware"][shown["hardware"]]["perf_model"]["provider"]
-    heading = (
-        "simulated (silicon tables)"
-        if provider == "silicon"
-        else f"simulated ({provider})"
-    )
+    providers = [
+        config["hardware"][name]["perf_model"]["provider"] for name in shown["hardware"]
+    ]
+    kind = "silicon tables" if providers == ["silicon"] else ", ".join(providers)
     return {
-        heading: provenance(backend="sim", **shown),
+        f"simulated ({kind})": provenance(backend="sim", **shown),
         "published run logs": logs(wildcards, input),
     }
 
@@ -65,10 +67,19 @@ def table(name):
 
 
 # What can be drawn from cells alone, from workloads, from performance models, from timings here.
-OF_CELLS = ("fig5", "fig6", "fig7", "fig11", "fig12", "table3", "table4", "inline")
+OF_CELLS = (*SHOWN, *TABULATED)
 OF_WORKLOADS = ("fig8", "fig9", "fig10", "table2")
 OF_MODELS = ("fig4",)
 TIMED = ("sched_latency",)
+
+
+def not_in_the_grid():
+    """The figures and tables of Stream2LLM of which a study that was cut down has no cell."""
+    return [
+        name
+        for name, axes in (SHOWN | TABULATED).items()
+        if not grid("stream2llm", **axes)
+    ]
 
 
 def not_in_run_logs():
@@ -88,8 +99,8 @@ def not_in_run_logs():
 
 
 def stream2llm_products():
-    """All figures and tables of Stream2LLM that the backend can give."""
-    left_out = {name for names in not_in_run_logs().values() for name in names}
+    """All figures and tables of Stream2LLM that the backend can give of the configured grid."""
+    left_out = {*not_in_the_grid(), *chain(*not_in_run_logs().values())}
     names = [*OF_CELLS, *OF_WORKLOADS, *OF_MODELS, *TIMED]
     return [
         getattr(rules, f"stream2llm_{name}").output

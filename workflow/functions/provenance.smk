@@ -64,11 +64,17 @@ def model_provenance():
     return text
 
 
-def sizes(*workloads):
-    """What a caption says about how much of these workloads is shown per cell."""
-    if config["backend"] == "published":
-        return "one run of the study per cell"
-    return workload_sizes(workloads)
+def sizes(**axes):
+    """What a caption says about how much is shown of the cells with these axes, and on which GPUs."""
+    shown = chosen_cells("stream2llm", **axes)
+    workloads = dict.fromkeys(cell["workload"] for cell in shown)
+    gpus = [
+        "{gpu}, tensor parallel {tensor_parallel}".format(**config["hardware"][name])
+        for name in study_hardware("stream2llm", **axes)
+    ]
+    one_run = config["backend"] == "published"
+    size = "one run of the study per cell" if one_run else workload_sizes(workloads)
+    return "; ".join([size, *gpus])
 
 
 def report_setting(study):

@@ -28,7 +28,7 @@ rule stream2llm_fig5:
     params:
         figure="fig5",
         provenance=provenance(**SHOWN["fig5"]),
-        sizes=sizes("crawler", "anns"),
+        sizes=sizes(**SHOWN["fig5"]),
         sources=digest("headrace.plots.fig5"),
     script:
         "../scripts/figure.py"
@@ -48,7 +48,7 @@ use rule stream2llm_fig5 as stream2llm_fig6 with:
     params:
         figure="fig6",
         provenance=provenance(**SHOWN["fig6"]),
-        sizes=sizes("crawler"),
+        sizes=sizes(**SHOWN["fig6"]),
         sources=digest("headrace.plots.fig6"),
 
 
@@ -66,7 +66,7 @@ use rule stream2llm_fig5 as stream2llm_fig7 with:
     params:
         figure="fig7",
         provenance=provenance(**SHOWN["fig7"]),
-        sizes=sizes("anns"),
+        sizes=sizes(**SHOWN["fig7"]),
         sources=digest("headrace.plots.fig7"),
 
 
@@ -84,7 +84,7 @@ use rule stream2llm_fig5 as stream2llm_fig11 with:
     params:
         figure="fig11",
         provenance=provenance(**SHOWN["fig11"]),
-        sizes=sizes("crawler", "anns"),
+        sizes=sizes(**SHOWN["fig11"]),
         sources=digest("headrace.plots.fig11"),
 
 
@@ -102,7 +102,7 @@ use rule stream2llm_fig5 as stream2llm_fig12 with:
     params:
         figure="fig12",
         provenance=provenance(**SHOWN["fig12"]),
-        sizes=sizes("anns"),
+        sizes=sizes(**SHOWN["fig12"]),
         sources=digest("headrace.plots.fig12"),
 
 

@@ -11,7 +11,7 @@ Outputs: <results>/stream2llm/tables/*.{csv,md}; of another backend under <resul
 rule stream2llm_table3:
     """Eviction rules under memory pressure: speedups of every policy, and the seconds of the baselines."""
     input:
-        cells=cells("stream2llm", delay=stretched("stream2llm")),
+        cells=cells("stream2llm", **TABULATED["table3"]),
         reference=reference_tables("stream2llm"),
     output:
         **table("table3"),
@@ -28,10 +28,7 @@ rule stream2llm_table3:
     params:
         table="table3",
         options={"calibration": config["calibration"]["stream2llm"]},
-        provenance=provenance(
-            study_hardware("stream2llm", delay=stretched("stream2llm")),
-            delay=stretched("stream2llm"),
-        ),
+        provenance=provenance(study_hardware("stream2llm", **PRESSURE), **PRESSURE),
         sources=digest("headrace.tables.table3"),
     script:
         "../scripts/table.py"
@@ -48,17 +45,14 @@ use rule stream2llm_table3 as stream2llm_table4 with:
     params:
         table="table4",
         options={"calibration": config["calibration"]["stream2llm"]},
-        provenance=provenance(
-            study_hardware("stream2llm", delay=stretched("stream2llm")),
-            delay=stretched("stream2llm"),
-        ),
+        provenance=provenance(study_hardware("stream2llm", **PRESSURE), **PRESSURE),
         sources=digest("headrace.tables.table4"),
 
 
 use rule stream2llm_table3 as stream2llm_inline with:
     """TTFT and speedups of the main grid at every request rate, on all hardware."""
     input:
-        cells=cells("stream2llm", delay=1),
+        cells=cells("stream2llm", **TABULATED["inline"]),
         reference=reference_tables("stream2llm"),
     output:
         **table("inline"),

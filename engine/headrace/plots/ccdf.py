@@ -2,7 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from headrace.plots.style import BAND_ALPHA, Series, overload_marks
 from headrace.scorecard.intervals import prediction_interval
@@ -10,6 +10,7 @@ from headrace.scorecard.intervals import prediction_interval
 SMALLEST_FRACTION = 1e-3
 FRACTIONS = np.geomspace(1.0, SMALLEST_FRACTION, 121)
 OVERLOAD_FRACTION = 0.2
+TWO_DECADES = 100.0
 
 
 def curve(axes: Axes, series: Series, worlds: list[np.ndarray], overload: bool) -> None:
@@ -34,6 +35,8 @@ def frame(axes: Axes, lowest: float, highest: float) -> None:
     axes.set_xlim(lowest, highest)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    if highest < TWO_DECADES * lowest:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(StrMethodFormatter("{x:,g}"))

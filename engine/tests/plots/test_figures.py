@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.plots import fig5, fig6, fig7, fig11, fig12, style
+from headrace.plots import ccdf, fig5, fig6, fig7, fig11, fig12, style
 from headrace.plots.cells import main_grid
 from headrace.plots.style import FORMATS, SERIES
 from headrace.scorecard.intervals import prediction_interval
@@ -147,6 +147,14 @@ def test_overload_crosses_the_curve_where_a_fifth_waits_longer(cells, drawn, wit
     crosses = [(x, y) for marker, _, x, y in drawn if marker == "x"]
     p80 = np.percentile(pl.read_parquet(slow).filter(world=0)["ttft_s"].to_numpy(), 80)
     assert crosses == [([pytest.approx(p80)], [0.2])]
+
+
+@pytest.mark.parametrize(("lowest", "highest"), [(0.01, 15.0), (3.0, 40.0), (11.0, 13.0)])
+def test_a_narrow_axis_of_times_has_ticks_to_read_it_by(lowest, highest):
+    with style.drawing() as figure:
+        axes = figure.subplots()
+        ccdf.frame(axes, lowest, highest)
+        assert len([tick for tick in axes.get_xticks() if lowest <= tick <= highest]) >= 2
 
 
 def test_a_workload_that_is_missing_has_no_row(cells, reference, kept, tmp_path):

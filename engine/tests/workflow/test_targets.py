@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 
 import pytest
+import yaml
 
 FOLDERS = ("config", "data", "engine/headrace", "envs", "profiles", "workflow")
 MAIN = {"delay": "1"}
@@ -117,6 +118,24 @@ def test_the_study_is_all_targets_and_the_scorecard(jobs):
         f"stream2llm_{target}" for target in TARGETS
     }
     assert (rules["run_cell"], rules["metrics"], rules["scorecard"]) == (120, 1, 1)
+
+
+def test_a_grid_of_one_workload_on_another_gpu_gives_what_it_can(copy):
+    """Figures are of the grid's own hardware, and what would have no cell is not asked for."""
+    own = {
+        "main": {"hardware": ["a40-tp1"], "settings": [{"workload": "anns", "delay": 1, "qps": [1.0, 2.0]}]},
+        "delay": {"hardware": ["a40-tp1"], "settings": [{"workload": "anns", "delay": 1, "qps": [4.0]}]},
+    }
+    own["delay"]["evictions"] = ["cost_published"]
+    (copy / "own.yaml").write_text(yaml.safe_dump({"studies": {"stream2llm": {"grid": own}}}))
+    done = snakemake(copy, "--dry-run", "stream2llm", "--configfile", "own.yaml")
+    rules = planned(done)
+    assert rules["run_cell"] == 15
+    assert set(re.findall(r"^    wildcards: .*hardware=([\w-]+),", done.stdout, re.M)) == {"a40-tp1"}
+    left_out = {f"stream2llm_{name}" for name in ("fig6", "table3", "table4")}
+    assert left_out == {f"stream2llm_{target}" for target in TARGETS} - set(rules)
+    inputs = re.search(r"rule stream2llm_fig7:\n +input: (.*)", done.stdout)[1]
+    assert inputs.count("hardware=a40-tp1") == 15
 
 
 def test_side_by_side_needs_the_data_set(copy):
