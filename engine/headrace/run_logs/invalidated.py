@@ -1,12 +1,13 @@
 """Tokens that updates invalidated, per query: collected_outputs_streaming.json beside a log."""
 
+import re
 from pathlib import Path
 
 import polars as pl
 
 from headrace.errors import HeadraceError
 from headrace.files import read_json
-from headrace.run_logs.events import LARGEST
+from headrace.run_logs.events import LARGEST, WHOLE
 
 FILE = "collected_outputs_streaming.json"
 
@@ -27,7 +28,7 @@ def invalidated_tokens(folder: Path, queries: pl.Series) -> pl.DataFrame:
         if type(tokens) is not int or not 0 <= tokens <= LARGEST or "query_id" not in entry:
             remedy = "expected query_id, and num_tokens_invalidated as a whole number from 0"
             raise HeadraceError(f"{file}: entry {number}", "is not as published", remedy)
-        query = str(entry["query_id"])
+        query = re.sub(WHOLE, r"\1", str(entry["query_id"]))
         if query in found:
             raise HeadraceError(
                 f"{file}: entry {number}", f"query {query} is there twice", "give each query once"

@@ -17,7 +17,7 @@ from headrace.run_logs.invalidated import invalidated_tokens
 from headrace.run_logs.names import UnknownRunError, named_axes
 from headrace.run_logs.rate import rate_of_grid, read_config
 from headrace.run_logs.requests import events_table, queries_of, remarks, requests_table
-from headrace.run_logs.summary import Row, cell_rows, key, lines, to_csv
+from headrace.run_logs.summary import Row, cell_rows, key, lines, remark_sizes, to_csv
 from headrace.study import cell_folder
 from headrace.workload.progress import progress_bar
 
@@ -45,6 +45,7 @@ def read_run_logs(data: Path, expected: list[Axes], runs: Path, cells: Path, pro
             else:
                 others.append(row)
             advance()
+        remark_sizes(by_cell.values())
         rows = [*cell_rows(expected, by_cell, others), *sorted(others, key=lambda row: row.folder)]
         for line in lines(rows, runs):
             print(line, file=sys.stderr)
@@ -71,13 +72,13 @@ def _read(run: RunFolder, expected: list[Axes], taken: dict[tuple, Row], cells: 
                 used = taken[key(axes)].folder
                 return Row("duplicate", axes, run.name, problem=f"run_log/{used} is used")
         events = read_events(run.path / LOG)
-        queries, unsent = queries_of(events, axes["workload"])
+        queries = queries_of(events)
     except UnknownRunError as error:
         return Row("unknown", axes, run.name, problem=_problem(run, error))
     except HeadraceError as error:
         return Row("unreadable", axes, run.name, problem=_problem(run, error))
     said = [f"{run.parts[2]} is an older name of the policy"] if run.older else []
-    said += remarks(events, queries, unsent)
+    said += remarks(events, queries)
     invalidated = None
     try:
         invalidated = _invalidated(run, events, queries, axes["workload"])
@@ -100,7 +101,7 @@ def _check_expected(run: RunFolder, axes: Axes, expected: list[Axes]) -> None:
 def _invalidated(run: RunFolder, events: Events, queries: pl.DataFrame, workload: str) -> pl.DataFrame:
     """Per query; 0 where nothing that was handed over is replaced later: appends, and prompts sent whole."""
     if workload == "anns" and events.stream:
-        return invalidated_tokens(run.path, queries["query"])
+        return invalidated_tokens(run.path, queries.drop_nulls("ttft_s")["query"])
     return queries.select("query", invalidated_tokens=pl.lit(0))
 
 
@@ -110,7 +111,7 @@ def _cell(run: RunFolder, axes: Axes, config: dict, events: Events) -> dict:
         "backend": "published",
         "version": headrace.__version__,
         "run": {"folder": f"run_log/{run.name}", "log_sha256": events.sha256, "config": config},
-        "worlds": [{"world": 0, "end_s": events.of("replay_end")["time_s"][0]}],
+        "worlds": [{"world": 0, "end_s": events.table["time_s"].max()}],
     }
 
 

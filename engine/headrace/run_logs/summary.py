@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from headrace.axes import Axes
@@ -46,6 +46,22 @@ def cell_rows(expected: list[Axes], read: dict[tuple, Row], others: list[Row]) -
         names = " and ".join(f"run_log/{row.folder}" for row in may_be)
         problem = f"no readable run; damaged: {names}" if names else "no run"
         yield read.get(key(cell)) or Row("missing", cell, problem=problem)
+
+
+def remark_sizes(read: Iterable[Row]) -> None:
+    """Add to the problem of a run that has another number of requests than most runs of its workload.
+
+    A log that was cut between two queries, and a trial run, look whole.
+    """
+    by_workload: dict[object, list[Row]] = {}
+    for row in read:
+        by_workload.setdefault(row.axes["workload"], []).append(row)
+    for workload, rows in by_workload.items():
+        (usual, _), *_ = Counter(row.requests for row in rows).most_common(1)
+        for row in rows:
+            if row.requests != usual:
+                said = f"{row.requests:,} requests, most runs of {workload} have {usual:,}"
+                row.problem = "; ".join(filter(None, (row.problem, said)))
 
 
 def key(axes: Axes) -> tuple:

@@ -165,18 +165,6 @@ def test_events_that_name_only_their_request_find_their_query(data_set):
     )
 
 
-def test_crawler_traces_without_content_are_left_out_and_said(data_set, capsys):
-    def unsent(lines):
-        return [line for line in lines if ",7,request-7," not in line or "query_start" in line]
-
-    data_set.edit(2, unsent)
-    found = data_set.read()
-    assert found["status"].to_list() == ["read"] * 5
-    assert found["problem"][2] == "1 queries only start: traces without content"
-    assert "1 queries only start" in capsys.readouterr().err
-    assert sorted(set(range(30)) - set(data_set.table(2)["request_id"])) == [7]
-
-
 def test_only_run_logs_may_leave_sizes_out(data_set, tmp_path):
     data_set.read()
     assert read_requests(data_set.cell(0) / "requests.parquet")["prompt_tokens"].null_count() == 30
