@@ -62,6 +62,13 @@ def cells(study, backend=config["backend"], table="requests.parquet", **axes):
     return found
 
 
+def logged_events(study, **axes):
+    """What metrics read of run logs beside the cells' requests tables; no other backend has it."""
+    if config["backend"] != "published":
+        return []
+    return cells(study, table="events.parquet", **axes)
+
+
 def cell_spec(wildcards):
     return studies.cell_spec(config, wildcards.study, studies.typed_axes(wildcards))
 

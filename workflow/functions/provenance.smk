@@ -38,6 +38,14 @@ def published_provenance(study, name="cells", **axes):
     return value
 
 
+def roles_of_numbers(study):
+    """The declared roles of published numbers: a fit and a generator had no part in the study's own logs."""
+    declared = config["calibration"][study]
+    if config["backend"] != "published":
+        return declared
+    return {"excluded": declared.get("excluded", [])}
+
+
 def workload_provenance(workloads):
     """What a figure or a table of workloads says about where they come from."""
     origins = {}

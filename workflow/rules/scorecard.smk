@@ -10,7 +10,8 @@ Outputs: <results>/stream2llm/metrics.parquet  one row per cell, world and quant
 rule metrics:
     """Percentiles, preemptions, concurrency and throughput of every cell."""
     input:
-        cells("stream2llm"),
+        logged_events("stream2llm"),
+        cells=cells("stream2llm"),
     output:
         "<stream2llm>/metrics.parquet",
     log:
@@ -49,7 +50,7 @@ rule scorecard:
         runtime=10,
     params:
         workloads=scored_workloads("stream2llm"),
-        calibration=config["calibration"]["stream2llm"],
+        calibration=roles_of_numbers("stream2llm"),
         sources=digest("headrace.scorecard.score"),
     script:
         "../scripts/scorecard.py"

@@ -27,7 +27,7 @@ rule stream2llm_table3:
         runtime=10,
     params:
         table="table3",
-        options={"calibration": config["calibration"]["stream2llm"]},
+        options={"calibration": roles_of_numbers("stream2llm")},
         provenance=provenance(study_hardware("stream2llm", **PRESSURE), **PRESSURE),
         sources=digest("headrace.tables.table3"),
     script:
@@ -36,6 +36,10 @@ rule stream2llm_table3:
 
 use rule stream2llm_table3 as stream2llm_table4 with:
     """Preemptions by kind and policy under memory pressure, and concurrent requests at preemption."""
+    input:
+        logged_events("stream2llm", delay=stretched("stream2llm")),
+        cells=cells("stream2llm", delay=stretched("stream2llm")),
+        reference=reference_tables("stream2llm"),
     output:
         **table("table4"),
     log:
@@ -44,7 +48,7 @@ use rule stream2llm_table3 as stream2llm_table4 with:
         "<benchmarks>/stream2llm/stream2llm_table4.tsv"
     params:
         table="table4",
-        options={"calibration": config["calibration"]["stream2llm"]},
+        options={"calibration": roles_of_numbers("stream2llm")},
         provenance=provenance(study_hardware("stream2llm", **PRESSURE), **PRESSURE),
         sources=digest("headrace.tables.table4"),
 
@@ -62,7 +66,7 @@ use rule stream2llm_table3 as stream2llm_inline with:
         "<benchmarks>/stream2llm/stream2llm_inline.tsv"
     params:
         table="inline",
-        options={"calibration": config["calibration"]["stream2llm"]},
+        options={"calibration": roles_of_numbers("stream2llm")},
         provenance=provenance(study_hardware("stream2llm", delay=1), delay=1),
         sources=digest("headrace.tables.inline"),
 
@@ -80,7 +84,7 @@ use rule stream2llm_table3 as stream2llm_table2 with:
         "<benchmarks>/stream2llm/stream2llm_table2.tsv"
     params:
         table="table2",
-        options={"calibration": config["calibration"]["stream2llm"]},
+        options={"calibration": roles_of_numbers("stream2llm")},
         provenance=workload_provenance(study_workloads("stream2llm")),
         sources=digest("headrace.tables.table2"),
 

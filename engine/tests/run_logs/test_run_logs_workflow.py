@@ -1,5 +1,6 @@
 """The backend published through the whole workflow, on run logs of the smoke configuration's cells."""
 
+import csv
 import os
 import re
 import shutil
@@ -85,11 +86,30 @@ def test_what_the_logs_hold_is_drawn_and_what_they_miss_is_said(copy, logs):
     assert dict(cells.select("policy", "verdict").rows())["fcfs"] == "missing"
     assert cells.filter(policy="mcps")["rel_error"].null_count() == 0
     assert set(card.filter(artifact="table2")["verdict"]) == {"missing"}
+    assert set(card["role"]) == {"seen", "held_out"}
+    assert card["null_error"].null_count() == card.height
     assert pl.read_parquet(results / "metrics.parquet")["backend"].unique().to_list() == ["published"]
 
     assert "Nothing to be done" in snakemake(copy, "stream2llm").stdout
     (copy / "lcas").rename(missing)
     assert planned(snakemake(copy, "--dry-run", "stream2llm"))["read_run_logs"] == 1
+
+
+def test_an_edit_that_no_requests_table_shows_makes_table_4_anew(copy, logs):
+    assert snakemake(copy, "stream2llm_table4").returncode == 0
+    table = copy / RESULTS / "published/tables/table4.csv"
+    for log in (copy / "logs/run_log").glob("*/*_delay_*/mcps/*/run_metrics.csv"):
+        with log.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            row["concurrent_requests"] = "777" if row["event_type"].startswith("preempted_") else ""
+        with log.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    assert snakemake(copy, "stream2llm_table4").returncode == 0
+    counted = pl.read_csv(table, infer_schema_length=None).filter(quantity="concurrent_requests_p50")
+    assert 777 in counted["reproduced"].to_list()
 
 
 def test_without_a_readable_run_there_is_one_line_and_no_output(copy):
