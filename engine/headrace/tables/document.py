@@ -44,14 +44,15 @@ def name_of(scored: Scored) -> str:
 
 
 def _legend(scored: Scored) -> list[str]:
-    rows, which = scored.rows, "the median over worlds"
+    rows, which, misses = scored.rows, "the median over worlds", ""
     if scored.backend != "sim":
         which = "what comes out of the study's own logs here"
     elif "overload" in rows.columns:
         which = "world 0, if it replays the whole published trace, else the median over worlds"
+        misses = ", which one run in twenty misses, world 0 as well"
     interval = ""
     if rows["pi_low"].is_not_null().any():
-        interval = "; in brackets the 95% prediction interval for one run"
+        interval = f"; in brackets the 95% prediction interval for one run{misses}"
     return [
         f"- **{name_of(scored)}**: {which}{interval}.",
         "- **published**: the study's number; in brackets our error relative to it.",
