@@ -6,7 +6,8 @@ the modules whose functions it calls, and carries their digest as a parameter.
 
 import ast
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -43,18 +44,26 @@ def digest(*modules: str, skip: Iterable[str] = ()) -> str:
 
 
 def listing(folder: str | Path) -> str:
-    """SHA-256 over names, sizes and times of the files in a folder, at any depth.
+    """SHA-256 over names, sizes and times of the files in a folder, at any depth, links followed.
 
     It changes when a file does; contents are not read, since traces can be large.
     """
     whole = hashlib.sha256()
-    for file in sorted(Path(folder).rglob("*")):
+    for file in sorted(_files(Path(folder))):
         if file.is_file():
             stat = file.stat()
             whole.update(
                 f"{file.relative_to(folder).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode()
             )
     return whole.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All that is no folder below one; links that lead back up are not followed."""
+    for here, folders, names in os.walk(folder, followlinks=True):
+        real = Path(here).resolve()
+        folders[:] = [name for name in folders if not real.is_relative_to((real / name).resolve())]
+        yield from (Path(here) / name for name in names)
 
 
 def _collect(file: Path, found: set[Path], skipped: set[Path | None]) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from headrace.axes import Axes
@@ -28,7 +29,7 @@ def read_config(folder: Path) -> dict:
     content = read_yaml(files[0])
     top = content if isinstance(content, dict) else {}
     replay = next((part["replay"] for part in (top, top.get("config")) if _has_replay(part)), {})
-    gap_s = replay.get(KEY.rpartition(".")[2])
+    gap_s = _number(replay.get(KEY.rpartition(".")[2]))
     if isinstance(gap_s, bool) or not isinstance(gap_s, int | float) or not 0 < gap_s < math.inf:
         said = "is missing" if gap_s is None else f"is {gap_s!r}"
         raise HeadraceError(f"{files[0]}: key {KEY}", said, "give the mean seconds between queries")
@@ -49,6 +50,13 @@ def rate_of_grid(place: object, gap_s: float, axes: Axes, expected: Iterable[Axe
     known = ", ".join(f"{qps:g}" for qps in rates)
     remedy = f"rates there: {known}" if rates else "the study has no such cell at any rate"
     raise UnknownRunError(place, f"{1 / gap_s:.6g} QPS is not in the grid at {at}", remedy)
+
+
+def _number(value: object) -> object:
+    """A number that is written as a text: YAML knows 1e-1 as one."""
+    with suppress(ValueError):
+        return float(value) if isinstance(value, str) else value
+    return value
 
 
 def _has_replay(part: object) -> bool:

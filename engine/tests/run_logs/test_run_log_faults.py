@@ -227,6 +227,7 @@ def test_an_older_policy_name_counts_only_where_the_new_one_has_no_run(data_set,
         ("replay: {", "unreadable", "not valid YAML"),
         ("replay: {poisson_avg_arrival_time: 0.3}", "unknown", "3.33333 QPS is not in the grid"),
         ("replay: {poisson_avg_arrival_time: 0.25000001}", "read", ""),
+        ("replay: {poisson_avg_arrival_time: 25e-2}", "read", ""),
         ("config: {replay: {poisson_avg_arrival_time: 0.25}, made: 2025-10-01}", "read", ""),
     ],
 )

@@ -166,6 +166,20 @@ def test_a_listing_changes_with_any_file_at_any_depth(tmp_path):
     assert len(seen) == 4
 
 
+def test_a_listing_follows_links_but_not_back_up(tmp_path):
+    data, far = tmp_path / "data", tmp_path / "far/run"
+    for folder in (data, far):
+        folder.mkdir(parents=True)
+    (far / "log.csv").write_text("1")
+    (data / "run_log").symlink_to(far.parent)
+    (far / "again").symlink_to(far.parent)
+    (far / "broken").symlink_to("nowhere")
+    before = listing(data)
+    assert before == listing(data)
+    os.utime(far / "log.csv", ns=(0, 1))
+    assert listing(data) != before
+
+
 @pytest.mark.parametrize("asset", ["shared.css", "shared.js"])
 def test_style_and_script_of_a_page_count(package, asset):
     before = digest("headrace.pool.block"), digest("headrace.late")
