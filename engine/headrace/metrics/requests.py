@@ -49,7 +49,12 @@ def read_requests(path: Path) -> pl.DataFrame:
         ) from error
     if table.is_empty():
         raise HeadraceError(path, "holds no request", "delete it and run the cell again")
-    table = table.with_columns(pl.col(TIMES).cast(pl.Float64).fill_nan(None)).sort("world", "request_id")
+    try:
+        table = table.with_columns(pl.col(TIMES).cast(pl.Float64).fill_nan(None))
+        table = table.with_columns(pl.col(COUNTS).cast(pl.Int64)).sort("world", "request_id")
+    except pl.exceptions.PolarsError as error:
+        cause = str(error).splitlines()[0]
+        raise HeadraceError(path, f"no table of requests ({cause})", "run the cell again") from error
     _check(path, table)
     return table
 

@@ -58,6 +58,7 @@ def damaged(path, change):
         (lambda table: table.with_columns(finished_s=pl.lit(None, pl.Float64)), ["a value is missing"]),
         (lambda table: table.with_columns(e2e_s=pl.lit(float("inf"))), ["not finite"]),
         (lambda table: table.with_columns(ttft_s=-pl.col("ttft_s")), ["ttft_s is negative"]),
+        (lambda table: table.with_columns(ttft_s=pl.lit("soon")), ["no table of requests", "ttft_s"]),
     ],
 )
 def test_a_bad_table_is_named(fabricate, tmp_path, change, words):
