@@ -22,12 +22,15 @@ def check_data_set():
 
 
 def published_folders():
-    """Folders of the public data set that the configuration needs; none named means all of it."""
+    """Folders of the public data set to download: the run logs, and what the configuration names of the rest.
+
+    Not by backend: figures side by side need the logs on any, and a change of it downloads nothing again.
+    None named means all of it.
+    """
     workloads = config["workloads"].items()
     names = [name for name, workload in workloads if workload["source"] == "published"]
-    folders = {config["published"]["folders"].get(name) for name in names}
-    if config["backend"] == "published":
-        folders |= {"run_log", *measurement_folders()}
+    traces = {config["published"]["folders"].get(name) for name in names}
+    folders = {"run_log", *measurement_folders(), *traces}
     return [] if folders & {None, "."} else sorted(folders)
 
 

@@ -44,13 +44,29 @@ def logs(copy, fabricate):
     return cells
 
 
-def snakemake(folder, *arguments, config=("data=logs",)):
+@pytest.fixture
+def hub(copy, tmp_path):
+    """A stand-in for the hub's client: gives what lies in the copy's folder `logs`, notes what is asked."""
+    folder = tmp_path / "client"
+    folder.mkdir()
+    (folder / "huggingface_hub.py").write_text(
+        "import shutil\n"
+        "from pathlib import Path\n"
+        "def snapshot_download(local_dir, **asked):\n"
+        "    with Path(__file__).with_name('asked').open('a') as file:\n"
+        "        print(sorted(asked.items()), file=file)\n"
+        f"    shutil.copytree({str(copy / 'logs')!r}, local_dir, dirs_exist_ok=True)\n"
+    )
+    return folder
+
+
+def snakemake(folder, *arguments, config=("data=logs",), path=""):
     """Run Snakemake in `folder` on the backend published; returns the finished process, its output in one."""
     set_up = ("--configfile", "config/smoke.yaml", "--config", "backend=published", GENERATED, *config)
     return subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *set_up],
         cwd=folder,
-        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        env=os.environ | {"PYTHONPATH": str(path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -129,3 +145,18 @@ def test_without_a_folder_the_data_set_is_downloaded(copy):
     done = snakemake(copy, "--dry-run", "stream2llm_fig5", config=(revision,))
     assert planned(done) == {"fetch_dataset": 1, "read_run_logs": 1, "stream2llm_fig5": 1}
     assert f"input: {RESULTS}/dataset" in done.stdout
+
+
+def test_run_logs_are_downloaded_once_for_both_backends(copy, logs, hub):
+    revision = ('published={"revision": "0123abc"}',)
+    done = snakemake(copy, "stream2llm_fig12", config=revision, path=hub)
+    assert done.returncode == 0, done.stdout
+    (asked,) = (hub / "asked").read_text().splitlines()
+    assert "('allow_patterns', ['run_log/*'])" in asked
+    assert "('revision', '0123abc')" in asked
+    assert f"read {len(logs)} of {len(logs)} runs" in done.stdout
+    target = str(RESULTS / "side_by_side/fig12.svg")
+    jobs = planned(snakemake(copy, "--dry-run", target, config=(*revision, "backend=sim")))
+    assert jobs["side_by_side"] == 1
+    assert jobs["run_cell"] > 1
+    assert not jobs.keys() & {"fetch_dataset", "read_run_logs"}
