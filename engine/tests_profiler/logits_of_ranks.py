@@ -1,13 +1,9 @@
-"""Run by torchrun: the tiny model's logits for a prompt in two passes, written by the first rank."""
-
-import sys
+"""The tiny model's logits for a prompt in two passes, the second one after the context of the first."""
 
 import torch
 
-from headrace.perf import load_models
 from headrace.perf.profiler.llama import KVCache, make_llama
 from headrace.perf.profiler.passes import Passes
-from headrace.perf.profiler.ranks import joined
 
 PROMPT = [[index * 7 % 80 for index in range(48)], [index * 11 % 80 for index in range(48)]]
 KNOWN = 32
@@ -28,10 +24,3 @@ def logits_in_two_passes(model, ranks):
         first.layers = first.layers[:, :, :, :KNOWN]
         passes.logits(tokens[:, :KNOWN], positions[:, :KNOWN], first)
         return passes.logits(tokens[:, KNOWN:], positions[:, KNOWN:], whole)
-
-
-if __name__ == "__main__":
-    with joined("cpu") as ranks:
-        found = logits_in_two_passes(load_models(sys.argv[1])["tiny"], ranks)
-        if ranks.first:
-            torch.save(found, sys.argv[2])

@@ -30,13 +30,15 @@ def test_the_host_gets_the_chosen_blocks(per_block):
 
 
 def test_per_block_makes_a_copy_per_layer_k_and_v_and_block(monkeypatch):
-    swaps = swaps_of(20, 160)
-    copied, copy = [], torch.Tensor.copy_
-    monkeypatch.setattr(
-        torch.Tensor, "copy_", lambda self, *a, **k: copied.append(self.nbytes) or copy(self, *a, **k)
-    )
+    swaps, sizes = swaps_of(20, 160), []
+
+    def counted(targets, sources, non_blocking):
+        assert non_blocking
+        sizes.extend(source.nbytes for source in sources)
+
+    monkeypatch.setattr(torch, "_foreach_copy_", counted)
     swaps.out_per_block(5)
-    assert copied == [BLOCK_TOKENS * ELEMENTS * 4] * (LAYERS * 2 * 5)
+    assert sizes == [BLOCK_TOKENS * ELEMENTS * 4] * (LAYERS * 2 * 5)
 
 
 @settings(max_examples=40, deadline=None)

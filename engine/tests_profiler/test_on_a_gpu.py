@@ -55,7 +55,7 @@ def test_a_replayed_graph_computes_what_the_pass_does(small, shape):
     with torch.inference_mode(), passes.flash():
         passes.logits(tokens, positions, cache)
         expected = pool.clone()
-        with captured(lambda: passes.logits(tokens, positions, cache)) as replay:
+        with captured(lambda: passes.logits(tokens, positions, cache), passes.stream) as replay:
             cache.layers[:, :, :, context:] = 0
             assert not torch.equal(pool, expected)
             replay()

@@ -1,8 +1,8 @@
 """What is timed is the work of a Llama, whole or divided."""
 
-import subprocess
-import sys
-from pathlib import Path
+import multiprocessing
+import os
+import socket
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from headrace.perf.profiler.llama import KVCache, make_llama
 from headrace.perf.profiler.passes import Passes
-from headrace.perf.profiler.ranks import Ranks
+from headrace.perf.profiler.ranks import Ranks, joined
 
 ALONE = Ranks(0, 1, "cpu")
 
@@ -56,12 +56,32 @@ def test_decodes_compute_what_a_whole_pass_does(tiny, plain):
     torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-6)
 
 
-def test_two_ranks_compute_what_one_does(tiny, plain, files, tmp_path):
-    worker = Path(__file__).with_name("logits_of_ranks.py")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run([*torchrun, worker, files[1], tmp_path / "logits.pt"], check=True, capture_output=True)
+def test_two_ranks_compute_what_one_does(tiny, plain, tmp_path, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    for name, value in (("MASTER_ADDR", "localhost"), ("MASTER_PORT", port), ("WORLD_SIZE", 2)):
+        monkeypatch.setenv(name, str(value))
+    # Forked, since starting Python and torch twice takes seconds.
+    context = multiprocessing.get_context("fork")
+    ranks = [context.Process(target=one_of_two, args=(tiny, n, tmp_path / "logits.pt")) for n in range(2)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(60)
+    assert [rank.exitcode for rank in ranks] == [0, 0]
     found = torch.load(tmp_path / "logits.pt", weights_only=True)
     torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-6)
+
+
+def one_of_two(model, rank, out):
+    os.environ["RANK"] = str(rank)
+    with joined("cpu") as ranks:
+        found = logits_in_two_passes(model, ranks)
+        assert ranks.slowest([1.0 + rank, 5.0 - rank]) == [2.0, 5.0]
+        assert ranks.least([1 + rank, 5 - rank]) == [1, 4]
+    if rank == 0:
+        torch.save(found, out)
 
 
 def test_weights_depend_on_the_seed_alone(tiny):

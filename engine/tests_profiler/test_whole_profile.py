@@ -1,8 +1,10 @@
 """A profile from the command to the file, on the CPU."""
 
+import io
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from headrace.errors import HeadraceError
 from headrace.perf import PerfModel
 from headrace.perf.profiler import devices, profile, run
+from headrace.perf.profiler.__main__ import main
 from headrace.perf.profiler.swaps import Swaps
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*R2 .* is below 0.9")
@@ -20,11 +23,10 @@ def made(files, tmp_path_factory):
     """The file of one process, and what was said on the way."""
     out = tmp_path_factory.mktemp("profile") / "tiny.json"
     options = [f"--hardware-file={files[0]}", f"--models-file={files[1]}", f"--out={out}"]
-    command = [sys.executable, "-m", "headrace.perf.profiler", "--hardware=tiny-tp1", *options]
-    done = subprocess.run(
-        [*command, "--device=cpu", "--date=2026-01-01"], check=True, capture_output=True, text=True
-    )
-    return out, done.stderr
+    said = io.StringIO()
+    with redirect_stderr(said):
+        main(["--hardware=tiny-tp1", *options, "--device=cpu", "--date=2026-01-01"], standalone_mode=False)
+    return out, said.getvalue()
 
 
 def test_the_file_is_a_performance_model(made):
@@ -54,7 +56,7 @@ def test_the_file_says_how_it_was_made(made):
 def test_the_cost_is_told_before_anything_is_measured(made):
     first, second, *_ = made[1].splitlines()
     assert re.match(r"profiling tiny on 1 x .+: \d+ measurements, about [\d.]+ GPU minutes", first)
-    assert re.match(r"step: \d+ of \d+ measurements, \d+ s", second)
+    assert re.match(r"swap out: \d+ of \d+ measurements, \d+ s", second)
 
 
 def test_a_place_that_cannot_be_written_is_noticed_before_measuring(files, tmp_path, capfd):

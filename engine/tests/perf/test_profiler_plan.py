@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -18,9 +19,10 @@ from headrace.perf.profiler.grid import (
     check_model,
     expected_s,
     make_grid,
+    pinned_bytes,
     weight_bytes,
 )
-from headrace.perf.profiler.spread import spread, swap_block_s
+from headrace.perf.profiler.sections import spread, swap_block_s
 from headrace.perf.step_fit import Pass, fit_step
 
 ROOT = Path(__file__).parents[3]
@@ -124,6 +126,48 @@ def test_too_little_host_memory_is_refused():
         make_grid(LLAMA, 1, Room(100 * GIB, 2**20), "place")
 
 
+def test_a_pinned_buffer_is_a_power_of_two():
+    assert [pinned_bytes(size) for size in (1, 4096, 4097, 2**34)] == [1, 4096, 8192, 2**34]
+    # 320 KiB per token: 65,536 tokens are 20 GiB, for which torch pins 32.
+    model = dataclasses.replace(LLAMA, layers=80)
+    assert make_grid(model, 8, Room(135 * GIB, 31 * GIB), "place").swap[-1] == 32768
+    assert make_grid(model, 8, Room(135 * GIB, 32 * GIB), "place").swap[-1] == 65536
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "file", "limit", "gib"),
+    [
+        ("0::/slurm/job_1/step_0", "slurm/job_1/memory.max", str(48 * GIB), 48),
+        ("0::/slurm/job_1", "slurm/job_1/memory.max", "max", 100),
+        ("0::/", "memory.max", str(8 * GIB), 8),
+        ("0::/", "memory.max", str(200 * GIB), 100),
+        ("5:cpu:/\n4:memory:/slurm/job_1", "memory/slurm/job_1/memory.limit_in_bytes", str(48 * GIB), 48),
+    ],
+)
+def test_a_batch_job_has_the_memory_it_asked_for(cgroup, file, limit, gib, tmp_path, monkeypatch):
+    (tmp_path / "meminfo").write_text(f"MemTotal: 999 kB\nMemAvailable:   {100 * GIB // 1024} kB\n")
+    (tmp_path / "cgroup").write_text(f"{cgroup}\n")
+    (tmp_path / "cgroups" / file).parent.mkdir(parents=True)
+    (tmp_path / "cgroups" / file).write_text(f"{limit}\n")
+    for name in ("meminfo", "cgroup", "cgroups"):
+        monkeypatch.setattr(devices, name.upper(), tmp_path / name)
+    assert devices.available_bytes() == gib * GIB
+
+
+def test_a_driver_too_old_for_torch_is_one_line(monkeypatch):
+    def refuse(index):
+        raise RuntimeError("The NVIDIA driver on your system is too old\n(found version 12080).")
+
+    cuda = SimpleNamespace(device_count=lambda: 1, get_device_name=refuse)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda, __version__="2.13.0"))
+    monkeypatch.setattr(devices, "find_spec", lambda name: name)
+    with pytest.raises(HeadraceError) as error:
+        devices.names("cuda", "place")
+    assert "torch 2.13.0 can't use the GPUs (The NVIDIA driver on your system is too old (found" in str(
+        error.value
+    )
+
+
 def test_sizes_by_hand():
     # 32 layers x (2 x 4096 x 128 x 40 + 3 x 4096 x 14336 + 2 x 4096) parameters, two 128256 x 4096 matrices
     layers, matrix = 32 * (41_943_040 + 176_160_768 + 8_192), 525_336_576
@@ -167,7 +211,7 @@ def test_what_is_planned_fits(gpu, host, gpus):
     widest = max([*grid.recompute, *(requests * new for requests, new, _ in grid.steps)])
     assert resident + widest * activation_bytes(LLAMA, gpus) <= gpu
     assert resident + grid.swap[-1] * kv <= gpu
-    assert grid.swap[-1] * LLAMA.kv_bytes_per_token <= host
+    assert gpus * pinned_bytes(grid.swap[-1] * kv) <= host
     assert grid.pool_tokens >= max(grid.swap[-1], *(r * (n + c) for r, n, c in grid.steps))
 
 

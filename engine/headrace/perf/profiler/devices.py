@@ -20,6 +20,9 @@ RESERVED_BYTES = 4 * 2**30
 """Of each GPU, for the CUDA context, workspaces of the libraries and captured graphs: an assumption."""
 HOST_SHARE = 0.7
 """Of the host's available memory, for pinned buffers."""
+MEMINFO, CGROUP, CGROUPS = Path("/proc/meminfo"), Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+LIMITS = {"": "memory.max", "memory": "memory.limit_in_bytes"}
+"""Files with the limit of a control group, version 2 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,8 @@ def check_names(wanted: str, count: int, found: Sequence[str], place: object) ->
 
 
 def names(device: str, place: object) -> list[str]:
-    """Names of the GPUs that torch sees. Raises HeadraceError when torch or
-    transformers is missing.
+    """Names of the GPUs that torch sees. Raises HeadraceError when torch or transformers is missing, or
+    the driver is too old for torch.
     """
     for package in ("torch", "transformers"):
         if find_spec(package) is None:
@@ -85,7 +88,14 @@ def names(device: str, place: object) -> list[str]:
         return [platform.processor() or platform.machine()]
     import torch
 
-    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    try:
+        return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    except RuntimeError as error:
+        raise HeadraceError(
+            f"{place}: provider profiled",
+            f"torch {torch.__version__} can't use the GPUs ({error})",
+            "a driver that is new enough for it, or a build of torch for an older CUDA",
+        ) from error
 
 
 def all_room(device: str, tensor_parallel: int) -> Room:
@@ -114,20 +124,30 @@ def free_room(ranks: Ranks) -> Room:
 
 
 def available_bytes() -> int:
-    """Memory of the host that can be had, as Linux estimates it."""
-    text = Path("/proc/meminfo").read_text(encoding="ascii")
-    return int(re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.M)[1]) * 1024
+    """Memory of the host that can be had: as Linux estimates it, but no more than the batch job or container
+    may take.
+    """
+    text = MEMINFO.read_text(encoding="ascii")
+    available = int(re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.M)[1]) * 1024
+    for line in CGROUP.read_text(encoding="utf-8").splitlines() if CGROUP.exists() else ():
+        _, controller, path = line.split(":", 2)
+        if controller in LIMITS:
+            group = CGROUPS / controller / path.lstrip("/")
+            for limit in (folder / LIMITS[controller] for folder in (group, *group.parents)):
+                if limit.is_file() and (most := limit.read_text(encoding="ascii").strip()) != "max":
+                    available = min(available, int(most))
+    return available
 
 
 def software(device: str) -> dict[str, object]:
-    """Versions for the provenance; of a GPU also driver, clocks and power limit as nvidia-smi gives them."""
+    """Versions for the provenance; of a GPU also driver, and the limits of clocks and power by nvidia-smi."""
     import torch
 
     found: dict[str, object] = {name: version(name) for name in ("torch", "transformers")}
     if device == "cpu":
         return found
     found["cuda"] = torch.version.cuda
-    keys = ("driver_version", "clocks.current.sm", "clocks.max.sm", "clocks.max.memory", "power.limit")
+    keys = ("driver_version", "clocks.max.sm", "clocks.max.memory", "power.limit")
     values = ["unknown"] * len(keys)
     if shutil.which("nvidia-smi"):
         uuid = torch.cuda.get_device_properties(0).uuid

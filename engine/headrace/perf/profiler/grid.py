@@ -29,8 +29,8 @@ SPARSEST = 3
 
 DENSE_SHARE, ATTENTION_SHARE, MEMORY_SHARE = 0.55, 0.35, 0.6
 """Of the data sheet's peaks, assumed for the estimate of the time and for nothing else."""
-HOST_PASS_S, COPY_S, START_S = 0.06, 6e-6, 45.0
-"""Assumed likewise: Python's time for a pass, for launching a copy, for weights and pinned memory."""
+HOST_PASS_S, COPY_S, START_S = 0.06, 5e-6, 45.0
+"""Assumed likewise: time of a pass in Python, of launching a copy, of weights and pinned memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def make_grid(model: Model, tensor_parallel: int, room: Room, place: object) -> 
 
     shapes = _shapes(model.max_context_tokens)
     steps = [shape for shape in shapes if fits(shape)]
-    swap = [n for n in recompute if n * model.kv_bytes_per_token <= room.host_bytes]
+    swap = [n for n in recompute if pinned_bytes(n * kv_bytes) * tensor_parallel <= room.host_bytes]
     if len(swap) < SPARSEST:
         raise HeadraceError(
             place, f"{_gib(room.host_bytes)} GiB of host memory are too few for swaps", "free memory"
@@ -131,6 +131,11 @@ def weight_bytes(model: Model, tensor_parallel: int) -> int:
     """Of one GPU's share: layers and output projection are divided, the input embedding is not."""
     divided = (model.layer_parameters + model.head_parameters) // tensor_parallel
     return model.dtype_bytes * (divided + model.head_parameters)
+
+
+def pinned_bytes(size_bytes: int) -> int:
+    """What torch takes of the host's memory for a pinned buffer: the next power of two."""
+    return 1 << (size_bytes - 1).bit_length()
 
 
 def activation_bytes(model: Model, tensor_parallel: int) -> int:

@@ -16,10 +16,13 @@ class Passes:
     """A model and a KV pool (one dimension, random values) in which passes find their context."""
 
     def __init__(self, llama: LlamaForCausalLM, pool: torch.Tensor, ranks: Ranks, graphs: bool):
-        self.llama, self.pool, self.ranks, self.graphs = llama, pool, ranks, graphs
+        self.llama, self.pool, self.ranks = llama, pool, ranks
+        self.stream = torch.cuda.Stream() if graphs else None
 
     def seconds(self, shape: Shape, repeats: int, dropped: int) -> list[float]:
         """Seconds of the repeats of one pass, the first `dropped` left out."""
+        # What the passes before it left in the allocator's cache is cut to other sizes.
+        torch.cuda.empty_cache()
         requests, new, context = shape
         tokens = torch.randint(self.llama.vocab_size, (requests, new), device=self.ranks.device)
         positions = torch.arange(context, context + new, device=self.ranks.device).expand(requests, -1)
@@ -28,8 +31,9 @@ class Passes:
         def forward() -> torch.Tensor:
             return self.logits(tokens, positions, cache)
 
-        graph = captured(forward) if self.graphs and requests * new <= GRAPH_TOKENS else nullcontext(forward)
-        with torch.inference_mode(), self.flash(), graph as run:
+        replayed = self.stream is not None and requests * new <= GRAPH_TOKENS
+        runs = captured(forward, self.stream) if replayed else nullcontext(forward)
+        with torch.inference_mode(), self.flash(), runs as run:
             return measure(run, self.ranks, repeats, dropped)
 
     def logits(self, tokens: torch.Tensor, positions: torch.Tensor, cache: KVCache) -> torch.Tensor:

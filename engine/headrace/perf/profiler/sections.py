@@ -1,13 +1,29 @@
-"""The file's sections from what a profile measured."""
+"""What a profile measured, and the file's sections from it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median, stdev
 
-from headrace.perf.documents import recompute_section, significant, step_section, swap_section
-from headrace.perf.fit import mean
+from headrace.perf.documents import BLOCK_TOKENS, recompute_section, significant, step_section, swap_section
+from headrace.perf.fit import mean, polynomial_fit
 from headrace.perf.profiler import grid
-from headrace.perf.profiler.measured import Measured
-from headrace.perf.profiler.spread import spread, swap_block_s
 from headrace.perf.step_fit import Pass, fit_step
+
+SwapTimes = Mapping[int, tuple[Sequence[float], Sequence[float]]]
+"""Seconds of the repeats by tokens: in, out."""
+
+
+@dataclass(slots=True)
+class Measured:
+    """Seconds of all repeats that count, each those of the slowest rank."""
+
+    recompute: dict[int, list[float]] = field(default_factory=dict)
+    """By tokens."""
+    steps: dict[grid.Shape, list[float]] = field(default_factory=dict)
+    swap: dict[int, tuple[list[float], list[float]]] = field(default_factory=dict)
+    """By tokens: in, out; as one batched copy."""
+    swap_per_block: dict[int, tuple[list[float], list[float]]] = field(default_factory=dict)
+    """By tokens: in, out; as one copy per layer, K and V, and block."""
 
 
 def sections(
@@ -41,7 +57,7 @@ def sections(
             "how": how,
             **ran_on,
             "cuda_graph_up_to_tokens": grid.GRAPH_TOKENS if graphs else 0,
-            "swap_per_block_copies": "torch copies issued from Python, one by one",
+            "swap_per_block_copies": "asynchronous, issued one by one by torch's loop in C++",
             "repeats": {
                 "recompute_and_swap": grid.REPEATS,
                 "of_which_dropped": grid.DROPPED,
@@ -67,6 +83,26 @@ def sections(
     }
 
 
-def _swap_section(table: Mapping[int, tuple[list[float], list[float]]]) -> dict[str, object]:
+def spread(points: Iterable[Sequence[float]]) -> dict[str, float]:
+    """Relative standard deviation of the repeats of a point: median and largest over the points."""
+    deviations = [stdev(repeats) / mean(repeats) for repeats in points]
+    return {"median": significant(median(deviations)), "max": significant(max(deviations))}
+
+
+def swap_block_s(per_block: SwapTimes, batched: SwapTimes) -> float:
+    """Seconds that copying block by block costs beyond a batched copy, per block and direction.
+
+    The slope of the difference of the means against the number of blocks, half of in + out; 0 where
+    copying block by block is not slower.
+    """
+    blocks = [-(-tokens // BLOCK_TOKENS) for tokens in batched]
+    differences = [
+        sum(mean(a) - mean(b) for a, b in zip(per_block[tokens], batched[tokens], strict=True)) / 2
+        for tokens in batched
+    ]
+    return significant(max(polynomial_fit(blocks, differences, degree=1).coefficients[1], 0.0))
+
+
+def _swap_section(table: SwapTimes) -> dict[str, object]:
     in_s, out_s = zip(*table.values(), strict=True)
     return swap_section(list(table), in_s, out_s)
