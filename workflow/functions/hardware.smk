@@ -1,6 +1,7 @@
 """The hardware of the configuration and its performance models."""
 
 from headrace.perf.profiler.devices import short_name
+from headrace.perf.providers import BUILDERS
 
 
 def perf_model(wildcards):
@@ -16,16 +17,23 @@ def gpus(wildcards):
     return config["hardware"][wildcards.hardware]["tensor_parallel"]
 
 
+def profile_threads(wildcards):
+    """A process per GPU launches its work, and NCCL has threads of its own."""
+    return 2 * gpus(wildcards)
+
+
 def gpu_model(wildcards):
     """Their kind, in the words of the batch system."""
     return short_name(config["hardware"][wildcards.hardware]["gpu"])
 
 
 def perf_model_targets():
-    """Performance models of all hardware, named like the committed ones."""
+    """Performance models that take no GPU and no hand to build, named like the committed ones."""
+    models = [hardware["perf_model"] for hardware in config["hardware"].values()]
     return [
-        f"<results>/perf_models/{Path(hardware['perf_model']['file']).name}"
-        for hardware in config["hardware"].values()
+        f"<results>/perf_models/{Path(model['file']).name}"
+        for model in models
+        if model["provider"] in BUILDERS
     ]
 
 

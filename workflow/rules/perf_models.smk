@@ -51,7 +51,9 @@ rule profile_gpu:
         hardware="[^./]+",
     conda:
         "../../envs/profile.yaml"
+    threads: profile_threads
     resources:
+        nodes=1,
         gpu=gpus,
         gpu_model=gpu_model,
         mem_mb=48000,
@@ -63,6 +65,6 @@ rule profile_gpu:
 
 
 rule perf_models:
-    """All performance models that config/hardware.yaml names."""
+    """All performance models that config/hardware.yaml names, but for those measured or made by hand."""
     input:
         perf_model_targets(),

@@ -1,5 +1,6 @@
 """Figure 4 of the backend published: the study's own measurements, in a folder or downloaded."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -7,6 +8,8 @@ import sys
 
 import pytest
 import yaml
+
+from headrace.perf import write_model
 
 FOLDERS = ("config", "data", "engine/headrace", "workflow")
 NAMED = {"recompute_file": "perf/recompute.json", "swap_file": "perf/swap.json"}
@@ -59,3 +62,15 @@ def test_a_data_set_without_them_is_told(plan):
     jobs, said = plan("stream2llm_fig4", data="data")
     assert not jobs
     assert "data/perf/recompute.json" in said
+
+
+def test_building_all_models_takes_no_gpu(plan, copy):
+    profiled = MODEL.replace("published", "profiled")
+    file = profiled.replace("results", "data")
+    model = json.loads((copy / file.replace("profiled", "silicon")).read_text())
+    write_model(model | {"provider": "profiled"}, copy / file)
+    measured = {"provider": "profiled", "model": "llama-3.1-8b", "file": file}
+    jobs, said = plan("perf_models", backend="sim", hardware={"h200-tp2": {"perf_model": measured}})
+    assert jobs.keys() == {"build_perf_model", "perf_models"}, said
+    assert profiled not in said
+    assert plan(profiled, backend="sim")[0].keys() == {"profile_gpu"}
