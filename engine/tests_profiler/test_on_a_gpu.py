@@ -43,24 +43,51 @@ def test_flash_attention_after_context_is_causal(small, tiny, monkeypatch):
     assert torch.nn.functional.cosine_similarity(found, expected, dim=-1).min() > 0.995
 
 
-@pytest.mark.parametrize("shape", [(1, 32, 0), (1, 32, 64), (4, 1, 96)])
-def test_a_replayed_graph_computes_what_the_pass_does(small, shape):
-    requests, new, context = shape
+@pytest.fixture(params=[(1, 32, 0), (1, 32, 64), (4, 1, 96)], ids=str)
+def ready(small, request):
+    """Passes, and what one of them takes: tokens, positions, cache."""
+    requests, new, context = request.param
     elements = requests * (new + context) * 2 * small.layers * small.kv_heads * small.head_dim
     pool = torch.randn(elements, device="cuda").bfloat16()
     passes = Passes(make_llama(small, GPU), pool, GPU, graphs=True)
     tokens = torch.randint(small.vocab_size, (requests, new), device="cuda")
     positions = torch.arange(context, context + new, device="cuda").expand(requests, -1)
-    cache = KVCache(pool, passes.llama.config, requests, new, context)
+    return passes, (tokens, positions, KVCache(pool, passes.llama.config, requests, new, context))
+
+
+@pytest.fixture
+def no_waiting():
+    """Switches on that whatever makes the host wait for the GPU is an error."""
+    yield lambda: torch.cuda.set_sync_debug_mode("error")
+    torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_replayed_graph_computes_what_the_pass_does(ready):
+    passes, given = ready
+    cache, pool = given[-1], passes.pool
     with torch.inference_mode(), passes.flash():
-        passes.logits(tokens, positions, cache)
+        passes.logits(*given)
         expected = pool.clone()
-        with captured(lambda: passes.logits(tokens, positions, cache), passes.stream) as replay:
-            cache.layers[:, :, :, context:] = 0
+        with captured(lambda: passes.logits(*given), passes.stream) as replay:
+            cache.layers[:, :, :, cache.context :] = 0
             assert not torch.equal(pool, expected)
             replay()
             torch.cuda.synchronize()
     torch.testing.assert_close(pool, expected)
+
+
+def test_the_host_never_waits_in_a_pass(ready, no_waiting):
+    passes, given = ready
+    with torch.inference_mode(), passes.flash():
+        no_waiting()
+        passes.logits(*given)
+
+
+def test_the_host_never_waits_in_a_swap(no_waiting):
+    swaps = Swaps(torch.randn(3 * 2 * 40 * 16 * 8, device="cuda"), 3, 8, largest_tokens=320)
+    no_waiting()
+    for move in (swaps.out_batched, swaps.in_batched, swaps.out_per_block, swaps.in_per_block):
+        move(15)
 
 
 @pytest.mark.parametrize("per_block", [False, True])

@@ -73,4 +73,6 @@ def test_building_all_models_takes_no_gpu(plan, copy):
     jobs, said = plan("perf_models", backend="sim", hardware={"h200-tp2": {"perf_model": measured}})
     assert jobs.keys() == {"build_perf_model", "perf_models"}, said
     assert profiled not in said
-    assert plan(profiled, backend="sim")[0].keys() == {"profile_gpu"}
+    jobs, said = plan(profiled, backend="sim")
+    assert jobs.keys() == {"profile_gpu"}, said
+    assert re.search(r"resources: .*\bnodes=1, gpu=2, gpu_model=h200,", said)
