@@ -154,6 +154,7 @@ use rule stream2llm_fig5 as stream2llm_fig4 with:
     params:
         figure="fig4",
         provenance=model_provenance(),
+        sizes="models, no cell and no world",  # else those of the rule above are inherited
         options=compared_software("stream2llm"),
         sources=digest("headrace.plots.fig4"),
 

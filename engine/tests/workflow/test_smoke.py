@@ -215,6 +215,14 @@ def test_a_changed_parameter_serves_what_it_decides(copy):
     assert "generate_workload" not in rules
 
 
+def test_a_smaller_workload_changes_what_shows_it(copy):
+    done = snakemake(copy, "--dry-run", *SMOKE, "--config", 'workloads={"anns": {"queries": 39}}')
+    rules = Counter(re.findall(r"^(?:local)?rule (\w+):", done.stdout, re.M))
+    assert rules["run_cell"] == CELLS - 5
+    assert {"stream2llm_fig6", "stream2llm_fig7"} & set(rules) == {"stream2llm_fig7"}
+    assert not {"stream2llm_fig4", TIMED} & set(rules), "performance models and timings have no workload"
+
+
 def test_two_runs_write_the_same_bytes(copy):
     done = snakemake(copy, *SMOKE, "--quiet", "all", "--config", "results=results/again")
     assert done.returncode == 0, done.stdout
