@@ -66,7 +66,7 @@ def nothing_in_words(rows):
 def junk_that_no_table_shows(rows):
     for row in rows:
         if row["event_type"] in ("kv_on_gpu", "finished"):
-            row |= {"duration_secs": "-0.001", "concurrent_requests": "n/a"}
+            row |= {"duration_secs": "-0.001", "concurrent_requests": "99999999999"}
         yield row
 
 
@@ -139,9 +139,36 @@ def test_a_log_that_differs_without_harm_gives_the_same_tables(data_set, number,
         for column in times:
             off = (after[column] - table.sort(keys)[column]).abs().max()
             assert (off or 0.0) < 2e-3, column
+    assert not (after["duration_s"] < 0).any()
     preempted = pl.col("kind").str.starts_with("preempted_")
     both = (table.filter(preempted)["concurrent_requests"].sort() for table in (after, before["events"]))
     assert len({tuple(counts) for counts in both}) == 1
+
+
+def test_queries_without_numbers_are_numbered_by_their_start_in_whatever_order(data_set):
+    @fields
+    def named_and_shuffled(rows):
+        random.Random(7).shuffle(rows)
+        for row in rows:
+            yield row | {"query_id": row["query_id"] and f"query-{row['query_id']}"}
+
+    data_set.log(FCFS).write_text(named_and_shuffled(data_set.log(FCFS).read_text()))
+    assert data_set.read()["problem"].to_list() == [""] * 5
+    table = data_set.table(FCFS)
+    assert table["request_id"].to_list() == list(range(30))
+    assert table["arrival_s"].is_sorted()
+
+
+def test_a_query_opens_before_it_is_handed_over(data_set):
+    @fields
+    def oversleeping(rows):
+        for row in rows:
+            yield row | ({"duration_secs": "600"} if row["event_type"] == "query_sleep" else {})
+
+    data_set.log(FCFS).write_text(oversleeping(data_set.log(FCFS).read_text()))
+    data_set.read()
+    table = data_set.table(FCFS)
+    assert table["opened_s"].to_list() == table["handed_over_s"].to_list()
 
 
 def test_stamps_in_whole_seconds_move_no_latency(data_set):

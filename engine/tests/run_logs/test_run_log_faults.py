@@ -264,6 +264,16 @@ def test_a_log_in_another_place_and_a_run_without_one_are_named(data_set):
     assert "run_metrics.csv: can't be read" in row_of(found, "unreadable")["problem"]
 
 
+def test_a_hidden_folder_holds_no_run(data_set):
+    hidden = data_set.root / "data/run_log/.cache" / run_folder(data_set.expected[FCFS])
+    hidden.mkdir(parents=True)
+    (data_set.root / "data/run_log/anns/.H200_v1/fcfs/2025").mkdir(parents=True)
+    (hidden / "run_metrics.csv").write_text("")
+    found = data_set.read()
+    assert found["status"].to_list() == ["read"] * 5
+    assert found["problem"].to_list() == [""] * 5
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [

@@ -33,6 +33,17 @@ def test_every_cell_comes_back(data_set):
     assert (data_set.table(1)["opened_s"] == data_set.table(1)["handed_over_s"]).all()
 
 
+def test_a_prompt_sent_whole_has_nothing_invalidated(data_set, fabricate):
+    cell = {"workload": "anns", "policy": "default_vllm", "stream": False, "qps": 2.0}
+    whole = {"backend": "published", "hardware": "h200-tp2", "delay": 1, "eviction": "cost_published"} | cell
+    data_set.expected.append(whole)
+    data_set.requests.append(pl.read_parquet(fabricate(worlds=1, queries=30, **cell)))
+    folder = data_set.add(5)
+    assert not (folder / "collected_outputs_streaming.json").exists()
+    assert data_set.read()["problem"].to_list() == [""] * 6
+    assert data_set.table(5)["invalidated_tokens"].to_list() == [0] * 30
+
+
 def test_metrics_are_those_of_the_requests_they_were_written_from(data_set, tmp_path):
     data_set.read()
     logged = metrics_of([data_set.cell(number) for number in range(5)], "test").drop("backend")
