@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import click
 
-from headrace.cli.configuration import ROOT, read_configuration
-from headrace.cli.inputs import STUDY
+from headrace.cli.configuration import read_configuration
+from headrace.cli.inputs import STUDY, model_file
 from headrace.cli.options import CONFIG
 from headrace.cli.output import console, plain_table
 
@@ -18,6 +18,7 @@ LEGEND = (
     "calibrated: the pool or an overhead was chosen by looking at published rows of this GPU; else all are"
     " starting values. config/hardware.yaml names the models' files and says where each number comes from."
 )
+MISSING = "-: no performance model yet; docs/performance-models.md (Adding a GPU) says how to build it."
 
 
 @click.command()
@@ -31,19 +32,26 @@ def hardware(config: tuple[Path, ...]) -> None:
 
     whole = read_configuration(config)
     block_size = whole["studies"][STUDY]["engine"]["block_size"]
+    missing = False
     pools = plain_table("", "GPU", numbers=("TP", "KV blocks", "GB", "tokens", "calibrated"))
     times = plain_table("", "provider", "performance model", numbers=("step", "recompute"))
     for name, entry in whole["hardware"].items():
-        model = PerfModel.load(ROOT / entry["perf_model"]["file"])
-        blocks = entry["kv_blocks"]
-        sizes = f"{blocks:,}", f"{blocks * model.block_bytes / 1e9:.0f}", f"{blocks * block_size:,}"
+        file, blocks = model_file(entry), entry["kv_blocks"]
+        provider, gigabytes, measured = entry["perf_model"]["provider"], "-", ("-", "-")
+        if file.exists():
+            model = PerfModel.load(file)
+            provider, gigabytes = model.provider, f"{blocks * model.block_bytes / 1e9:.0f}"
+            step_s, recompute_s = _times(model, entry["overheads"])
+            measured = f"{step_s * 1e3:.1f} ms", f"{recompute_s * 1e3:.0f} ms"
+        missing |= not file.exists()
+        sizes = f"{blocks:,}", gigabytes, f"{blocks * block_size:,}"
         calibrated = "yes" if entry["calibrated"] else "no"
         pools.add_row(name, entry["gpu"], str(entry["tensor_parallel"]), *sizes, calibrated)
-        step_s, recompute_s = _times(model, entry["overheads"])
-        measured = f"{step_s * 1e3:.1f} ms", f"{recompute_s * 1e3:.0f} ms"
-        times.add_row(name, model.provider, Path(entry["perf_model"]["file"]).stem, *measured)
+        times.add_row(name, provider, file.stem, *measured)
     out = console()
     out.print(pools, times, LEGEND.format(STEP_TOKENS, RECOMPUTE_TOKENS))
+    if missing:
+        out.print(MISSING)
 
 
 def _times(model, overheads: dict) -> tuple[float, float]:

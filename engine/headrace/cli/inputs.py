@@ -53,6 +53,11 @@ class Inputs:
         return f"simulated; performance model {self.perf_model.stem}{chosen}"
 
 
+def model_file(hardware: dict) -> Path:
+    """The performance model that an entry of the configuration's hardware names."""
+    return ROOT / hardware["perf_model"]["file"]
+
+
 def from_files(options: Options) -> Inputs:
     """From a spec file and its tables. Raises HeadraceError when one of them is not named."""
     from headrace.spec import read_spec
@@ -107,5 +112,8 @@ def from_options(options: Options, folder: Path) -> Inputs:
         if (value := getattr(options, name)) is not None:
             spec["engine"][name] = value
     hardware = config["hardware"][options.hardware]
-    perf_model = ROOT / hardware["perf_model"]["file"]
+    perf_model = model_file(hardware)
+    if not perf_model.is_file():
+        remedy = "build it (docs/performance-models.md, Adding a GPU)"
+        raise HeadraceError(perf_model, f"no performance model of {options.hardware} yet", remedy)
     return Inputs(spec, given.chunks, arrivals, perf_model, hardware["calibrated"])

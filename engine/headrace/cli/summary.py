@@ -138,10 +138,14 @@ def show(inputs: Inputs, outcomes: list[Outcome]) -> Group:
 def title(spec: dict, policy: str) -> str:
     """What was run, in a line: workload, hardware, rate, policy, how."""
     delay = f", waits x{spec['delay']}" if spec["delay"] > 1 else ""
-    source = f" ({Path(spec['source']).name})" if spec.get("source") else ""
+    workload, source = spec["workload"], spec.get("source")
+    if source in ("synthetic", "published"):
+        workload = f"{workload} ({source})"
+    elif source:
+        workload = f"{Path(source).name} (served as {workload})"
     how = "streaming" if spec["stream"] else "without streaming"
     return (
-        f"{spec['workload']}{source}{delay}, {spec['hardware']}, {spec['qps']:g} QPS, {policy}, {how},"
+        f"{workload}{delay}, {spec['hardware']}, {spec['qps']:g} QPS, {policy}, {how},"
         f" eviction {spec['eviction']}"
     )
 

@@ -96,14 +96,16 @@ def stats(
     from headrace.cli.given import given_workload
     from headrace.cli.runs import scratch
     from headrace.cli.statistics import shown_quantities
+    from headrace.scorecard.reference import WORKLOADS
     from headrace.workload import read_table
 
     whole = read_configuration(config)
-    known = sorted(whole["workloads"])
-    if beside is not None and beside not in known:
-        raise HeadraceError("--beside", f"unknown workload {beside!r}", nearest(beside, known))
-    if workload in known:
-        beside, worlds = beside or workload, worlds or whole["workloads"][workload]["worlds"]
+    if beside is not None and beside not in WORKLOADS:
+        raise HeadraceError("--beside", f"unknown workload {beside!r}", nearest(beside, WORKLOADS))
+    if workload in whole["workloads"]:
+        worlds = worlds or whole["workloads"][workload]["worlds"]
+        if workload in WORKLOADS:
+            beside = beside or workload
     elif worlds:
         raise HeadraceError("--worlds", "goes with a generated workload", "leave it out")
     with scratch() as folder:

@@ -112,7 +112,7 @@ def conform(table: pl.DataFrame, schema: dict, place: Path) -> pl.DataFrame:
     """
     for name, kind in schema.items():
         if name not in table.columns:
-            raise HeadraceError(place, f"column {name!r} is missing", f"columns: {', '.join(schema)}")
+            raise HeadraceError(place, f"column {name!r} is missing", f"needed are {', '.join(schema)}")
         if not _fits(table[name].dtype, kind):
             raise HeadraceError(f"{place}: column {name}", f"is {table[name].dtype}", f"make it {kind}")
     if table.is_empty():

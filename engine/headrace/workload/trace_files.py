@@ -47,7 +47,7 @@ def read_rows(path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = 
         raise HeadraceError(path, "has no rows", "restore the file")
     for column in columns:
         if column not in header:
-            raise HeadraceError(path, f"column {column!r} is missing", f"columns: {', '.join(columns)}")
+            raise HeadraceError(path, f"column {column!r} is missing", f"needed are {', '.join(columns)}")
     wanted = [*columns, *(column for column in optional if column in header)]
     for number, row in enumerate(rows, start=1):
         if None in row or any(row[column] is None for column in wanted):

@@ -1,10 +1,13 @@
 """headrace policies, hardware and score."""
 
 import re
+from pathlib import Path
 
 import yaml
 
 from headrace.scheduling import EVICTIONS, POLICIES
+
+REPOSITORY = Path(__file__).parents[3]
 
 
 def test_policies_lists_every_name_and_how_to_add_one(headrace):
@@ -37,6 +40,19 @@ def test_hardware_takes_a_configuration_on_top(headrace, tmp_path):
     assert "16,000" in text  # tokens in 1,000 blocks
     seconds = re.search(r"^ h200-tp2 +silicon.* (\d+\.\d) ms +(\d+) ms", text, re.M)
     assert float(seconds[1]) > 1000 and int(seconds[2]) > 1000  # both have a step of a second in them
+
+
+def test_a_gpu_without_its_performance_model_is_listed_and_told_how_to_get_one(headrace, tmp_path):
+    a40 = yaml.safe_load((REPOSITORY / "config/hardware.yaml").read_text())["a40-tp1"]
+    model = a40["perf_model"] | {"file": "data/perf_models/new-tp1.llama-3.1-8b.roofline.json"}
+    (tmp_path / "top.yaml").write_text(yaml.safe_dump({"hardware": {"new-tp1": a40 | {"perf_model": model}}}))
+    result = headrace("hardware", "--config", "top.yaml")
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"^ new-tp1 +roofline +new-tp1.llama-3.1-8b.roofline +- +- *$", result.stdout, re.M)
+    assert "-: no performance model yet; docs/performance-models.md" in result.stdout
+    result = headrace("simulate", "--config", "top.yaml", "--hardware", "new-tp1")
+    assert result.exit_code == 1 and len(result.stderr.splitlines()) == 1
+    assert "no performance model of new-tp1 yet; build it (docs/performance-models.md" in result.stderr
 
 
 def test_score_of_no_file_is_one_line(headrace):

@@ -177,6 +177,8 @@ def test_a_chunk_table_of_ones_own_with_its_arrivals(headrace, tmp_path):
 
 def test_only_the_first_queries_of_a_table(headrace, tmp_path):
     assert headrace("workload", "make", "crawler", "--out", "w", "--queries", 9, "--worlds", 1).exit_code == 0
+    text = headrace("simulate", "--workload", "w/crawler.parquet").stdout
+    assert text.startswith("Simulated: crawler.parquet (served as crawler), h200-tp2")
     found = numbers(headrace("simulate", "--workload", "w/crawler.parquet", "--queries", 4, "--json"))
     assert found["completed"] == found["spec"]["queries"] == 4
 

@@ -98,7 +98,7 @@ def test_bad_traces_end_the_job_in_one_line(copy):
     done = snakemake(copy, target, "--quiet", "all", "--configfile", "own.yaml")
     assert done.returncode == 1
     log = (copy / "out/logs/stream2llm/tokenise_traces/crawler.log").read_text()
-    line = "traces/query_3.csv: column 'endTime' is missing; columns: type, query, startTime, endTime\n"
+    line = "traces/query_3.csv: column 'endTime' is missing; needed are type, query, startTime, endTime\n"
     assert log == line
     assert line in done.stderr
     assert not list((copy / "out/stream2llm").rglob("*.*"))
