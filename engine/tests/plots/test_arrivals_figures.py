@@ -135,6 +135,28 @@ def test_fig8_draws_quantiles_bands_and_published_percentiles(both, drawn, tmp_p
     assert drawn["notes"][-1] == "Numbers: made up."
 
 
+def test_fig8_has_the_mean_gap_not_the_median(workload, drawn, tmp_path):
+    fig8.draw([workload("crawler", [[[2.0, 3.0, 6.0, 14.0]]])], REFERENCE, tmp_path / "fig8", PROVENANCE)
+    assert drawn["lines"][1][3] == [4.0]
+
+
+def test_whiskers_of_a_share_are_on_its_own_scale(workload, svg_only, monkeypatch, tmp_path):
+    """No query with two chunks in one world is a share of 0, of which there is no logarithm."""
+    found = []
+    monkeypatch.setattr(
+        matplotlib.axes.Axes, "vlines", lambda axes, x, low, high, **look: found.append((low, high))
+    )
+    worlds = [[[1.0, 2.0], [1.0]], [[1.0], [1.0]]]
+    worlds[1][1] = [1.0, 2.0, 3.0]
+    fig10.draw([workload("crawler", worlds)], REFERENCE, tmp_path / "fig10", PROVENANCE)
+    low, high = found[0]
+    # one chunk: half of the queries in both worlds; two: half, none; from four on nobody
+    assert (low[0], high[0]) == (0.5, 0.5)
+    bounds = prediction_interval(np.array([0.5, 0.0]), scale="share")
+    assert (low[1], high[1]) == bounds == (0.0, 1.0)
+    assert not low[3:].any() and not high[3:].any()
+
+
 def test_fig10_counts_queries_by_chunks(both, drawn, tmp_path):
     fig10.draw(both, REFERENCE, tmp_path / "fig10", PROVENANCE)
     # to 26 chunks: the most of a published anns query

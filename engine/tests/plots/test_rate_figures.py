@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from headrace.plots import fig6, fig7, fig11
-from headrace.plots.style import DEFAULT_STREAMING, SERIES
+from headrace.plots import fig5, fig6, fig7, fig11
+from headrace.plots.style import DEFAULT_STREAMING, DEFAULT_WHOLE, SERIES
 from headrace.scorecard.intervals import prediction_interval
 
 PROVENANCE = "simulated; performance model h200-tp2.made-up"
@@ -69,6 +69,13 @@ def test_fig7_has_mean_and_p95_of_world_0_with_whiskers_over_the_worlds(anns, re
         assert drawn[:, 0] == pytest.approx(line.get_xdata())
         assert drawn[:, 1] == pytest.approx(low)
         assert drawn[:, 2] == pytest.approx(high)
+
+
+def test_the_legend_has_markers_where_the_panels_have(anns, reference, kept, tmp_path):
+    for figure in (fig5, fig7):
+        figure.draw(anns, reference, tmp_path / "fig", PROVENANCE)
+    for drawn, marker in zip(kept, ("None", DEFAULT_WHOLE.marker), strict=True):
+        assert drawn.legends[0].legend_handles[0].get_marker() == marker
 
 
 def test_fig7_has_the_published_p95_and_no_published_mean(anns, reference, kept, tmp_path):
@@ -154,6 +161,16 @@ def test_fig11_has_completion_times_and_differences_in_percent(finishing, refere
     assert "Largest difference of a point: +2 % (crawler at 1 QPS, fcfs)." in text
     assert "The study published no numbers of this figure." in text
     assert "published" not in labels_of(kept[0])
+
+
+def test_fig11_names_the_largest_difference_whatever_its_sign(finishing, reference, kept, tmp_path):
+    cells = [
+        finishing(policy, [seconds])
+        for policy, seconds in (("default_vllm", 100.0), ("fcfs", 102.0), ("mcps", 97.0))
+    ]
+    fig11.draw(cells, reference, tmp_path / "fig11", PROVENANCE)
+    text = " ".join(text_of(kept[0]).split())
+    assert "Largest difference of a point: -3 % (crawler at 1 QPS, mcps)." in text
 
 
 def test_fig11_without_the_default_has_times_only(finishing, reference, kept, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.tables import sched_latency
+from headrace.tables import latencies, sched_latency
 
 REFERENCE = sorted((Path(__file__).parents[3] / "data" / "reference" / "stream2llm").glob("*.csv"))
 PROVENANCE = "timed, not simulated, on the machine that made this table"
@@ -44,6 +44,27 @@ def test_every_form_of_every_policy_is_timed_at_the_published_lengths(table):
         mean, p50, p95, p99 = (float(row[column]) for column in STATISTICS)
         assert 0 < p50 <= p95 <= p99 and mean > 0
         assert "Python" in row["machine"]
+
+
+def test_statistics_are_those_of_the_passes_that_count(monkeypatch):
+    times_us = [float(place) for place in range(1, 101)] + [1000.0]
+    monkeypatch.setattr(latencies, "timed", lambda *run: times_us)
+    (row,) = latencies.time_passes(["default_vllm"], {"anns": 8192}, [10], 200)
+    assert row.passes == 101
+    expected = {"mean_us": 6050 / 101, "p50_us": 51, "p95_us": 96, "p99_us": 100}
+    assert row.microseconds == pytest.approx(expected)
+
+
+def test_the_page_has_medians_by_length_and_all_statistics_of_the_longest_queue(monkeypatch, tmp_path):
+    monkeypatch.setattr(latencies, "timed", lambda form, policy, workload, budget, size, passes: [size, size])
+    _, page = written(tmp_path / "sched_latency", policies=["default_vllm"])
+    lines = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if line.startswith("| default_vllm ")
+    ]
+    assert lines[0][2:] == ["10.0", "25.0", "50.0", "100", "200", "500"]
+    assert lines[1][2:] == ["500"] * 4
 
 
 def test_published_numbers_stand_beside_ours_as_they_are(table):

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,7 @@ from headrace.errors import HeadraceError
 from headrace.metrics import collect
 from headrace.scorecard.score import COLUMNS
 from headrace.tables import inline, table2, table3, table4
+from headrace.tables.markdown import percent
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = sorted((ROOT / "data" / "reference" / "stream2llm").glob("*.csv"))
@@ -225,6 +227,41 @@ def test_inline_has_a_section_per_workload_and_hardware(main_grid, tmp_path):
     ]
     seconds = lines_of(page, "crawler, h200-tp2", "TTFT (s)")
     assert [line[0] for line in seconds if line[0]] == ["0.5"] * 5 + ["1"] * 5 + ["2"] * 5 + ["4"] * 5
+
+
+def test_the_two_ways_of_default_vllm_are_told_apart(fabricate, tmp_path):
+    """ttft_seconds.csv, crawler at 4 QPS: P50 is 0.0722 s with streaming, 0.7521 s without."""
+    cells = [fabricate(policy=policy, qps=4.0, stream=stream) for policy, stream in RUNS[:2]]
+    _, page = written(inline, tmp_path / "inline", cells=cells)
+    lines = lines_of(page, "crawler, h200-tp2", "TTFT (s)")
+    published = {ours[1]: below[3] for ours, below in pairwise(lines) if ours[0] == "4"}
+    assert published["default_vllm, streaming"].startswith("0.0722 ")
+    assert published["default_vllm, non-streaming"].startswith("0.752 ")
+
+
+def test_how_close_has_the_errors_of_ours_and_of_the_null(pressure, tmp_path):
+    csv, page = written(table3, tmp_path / "table3", cells=pressure)
+    line = next(line for line in page.splitlines() if re.match(r"\| seen +\| crawler +\| speedup ", line))
+    rows = pl.read_csv(csv, infer_schema_length=None).filter(
+        pl.col("quantity").str.starts_with("speedup"), pl.col("rel_error").is_not_null(), workload="crawler"
+    )
+    ours, null = rows["rel_error"].abs(), rows["null_error"].abs()
+    shares = [ours.median(), ours.quantile(0.9, "linear"), null.median()]
+    inside = f"{(rows['verdict'] == 'inside').sum()} of {rows.height}"
+    assert [cell.strip() for cell in line.strip("|").split("|")][3:] == [
+        str(rows.height),
+        *map(percent, shares),
+        inside,
+    ]
+
+
+def test_the_size_is_that_of_the_cell_with_most_worlds(fabricate, tmp_path):
+    cells = [
+        fabricate(policy=policy, qps=4.0, worlds=worlds, queries=queries)
+        for policy, worlds, queries in (("default_vllm", 2, 50), ("fcfs", 4, 60), ("lcas", 3, 70))
+    ]
+    _, page = written(inline, tmp_path / "inline", cells=cells)
+    assert "made-up. crawler: 60 requests in each of 4 worlds." in page
 
 
 def test_one_world_of_run_logs_has_no_interval(fabricate, tmp_path):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.scheduling import CHUNK, OPENED, POLICIES, Limits
+from headrace.scheduling import CHUNK, OPENED, POLICIES, Limits, load
 from headrace.timing import STREAMS, forms_of, medians, scheduling_pass, timed
 from headrace.timing.laps import Laps
 from headrace.timing.published_pass import TIERS, published_pass
@@ -51,6 +51,21 @@ def test_the_published_shape_selects_what_the_product_selects(policy, workload):
     assert selected >= 60
 
 
+@pytest.mark.parametrize("form", ["from_scratch", "published_shape"])
+def test_every_queued_request_is_sorted_in_every_pass(form, monkeypatch):
+    sorted_by = []
+
+    class Counted(load("fcfs")):
+        @staticmethod
+        def key(request):
+            sorted_by.append(request)
+            return request.opened_s, request.id
+
+    monkeypatch.setattr(scheduling_pass, "load", lambda policy: Counted)
+    scheduling_pass.FORMS[form]("fcfs", "crawler", 2048, 40, 5)
+    assert len(sorted_by) == 40 * 5
+
+
 @pytest.mark.parametrize("policy", TIERS)
 def test_sorting_from_scratch_gives_the_order_that_is_kept(policy):
     for queue in scheduling_pass.states(policy, "anns", 8192, queued=40, passes=60):
@@ -71,22 +86,40 @@ def test_queues_stay_as_long_and_their_blocks_add_up(workload):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_what_keeps_the_order_is_timed(policy, monkeypatch):
-    """Every event of a pass, the filing of new requests with it: an order from scratch pays for them, too."""
-    running, told = [], []
+def test_an_amortised_pass_is_what_the_scheduler_does_and_no_more(policy, monkeypatch):
+    """All of its calls, the filing of new requests among them; not the executor's work in between."""
     queue = scheduling_pass.SteadyQueue(policy, STREAMS["crawler"], Limits(2048, 80, 97_000, 0), 40, seed=0)
     monkeypatch.setattr(scheduling_pass, "_queue", lambda *_: queue)
-    event, stepped = queue.scheduler.event, queue.scheduler.stepped
+    clock, done, laps = [0], [], []
+
+    def taking(nanoseconds, call, kind=None):
+        def timed_call(*arguments):
+            clock[0] += nanoseconds
+            done.append((kind or arguments[1], nanoseconds))
+            return call(*arguments)
+
+        return timed_call
+
+    def end(_, nanoseconds):
+        laps.append((nanoseconds, list(done)))
+        done.clear()
+
+    scheduler = queue.scheduler
     queue.scheduler = SimpleNamespace(
-        event=lambda request, kind, now_s: (told.append((kind, bool(running))), event(request, kind, now_s)),
-        plan=queue.scheduler.plan,
-        stepped=lambda *step: (told.append(("stepped", bool(running))), stepped(*step)),
+        event=taking(1, scheduler.event),
+        plan=taking(100, scheduler.plan, "plan"),
+        stepped=taking(1000, scheduler.stepped, "stepped"),
     )
-    monkeypatch.setattr(Laps, "begin", lambda laps: running.append(True))
-    monkeypatch.setattr(Laps, "end", lambda laps, nanoseconds: running.clear())
+    queue.apply = taking(10_000, queue.apply, "apply")
+    monkeypatch.setattr(scheduling_pass, "perf_counter_ns", lambda: clock[0])
+    monkeypatch.setattr(Laps, "end", end)
     scheduling_pass.amortised(policy, "crawler", 2048, 40, 30)
-    assert {kind for kind, _ in told} == {OPENED, CHUNK, "stepped"}
-    assert all(inside for _, inside in told)
+    assert len(laps) == 30
+    for nanoseconds, calls in laps:
+        assert nanoseconds == sum(cost for kind, cost in calls if kind != "apply")
+        assert [kind for kind, _ in calls][-3:] == ["plan", "apply", "stepped"]
+    assert {kind for _, calls in laps for kind, _ in calls} == {OPENED, CHUNK, "plan", "apply", "stepped"}
+    assert not done, "the scheduler was called outside of a pass"
 
 
 def test_a_crawler_prompt_grows_and_an_anns_prompt_is_replaced():
