@@ -121,6 +121,14 @@ def test_a_damaged_log_is_named_and_its_cell_missing(data_set, capsys, change, w
     assert "read 4 of 5 runs (1 missing, 1 unreadable)" in told(capsys, "unreadable", *words)
 
 
+def test_a_damaged_run_is_not_blamed_for_the_cell_of_another(data_set):
+    data_set.folder(LCAS).rename(data_set.root / "away")
+    data_set.edit(FCFS, drop(40))
+    problems = dict(data_set.read().filter(status="missing").select("policy", "problem").rows())
+    assert problems["lcas"] == "no run"
+    assert problems["fcfs"].endswith(run_folder(data_set.expected[FCFS]))
+
+
 def test_a_missing_run_is_named(data_set, capsys):
     data_set.folder(LCAS).rename(data_set.root / "away")
     found = data_set.read()
@@ -228,6 +236,7 @@ def test_an_older_policy_name_counts_only_where_the_new_one_has_no_run(data_set,
         ("replay: {poisson_avg_arrival_time: 0.3}", "unknown", "3.33333 QPS is not in the grid"),
         ("replay: {poisson_avg_arrival_time: 0.25000001}", "read", ""),
         ("replay: {poisson_avg_arrival_time: 25e-2}", "read", ""),
+        ("replay: {poisson_avg_arrival_time: 0.25001}", "unknown", "3.99984 QPS is not in the grid"),
         ("config: {replay: {poisson_avg_arrival_time: 0.25}, made: 2025-10-01}", "read", ""),
     ],
 )
