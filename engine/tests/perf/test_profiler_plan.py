@@ -154,6 +154,14 @@ def test_a_batch_job_has_the_memory_it_asked_for(cgroup, file, limit, gib, tmp_p
     assert devices.available_bytes() == gib * GIB
 
 
+def test_the_smallest_of_the_gpus_counts_and_a_part_of_it_is_kept_free(monkeypatch):
+    sizes = [139 * GIB, 80 * GIB, 16 * GIB]
+    cuda = SimpleNamespace(get_device_properties=lambda i: SimpleNamespace(total_memory=sizes[i]))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    monkeypatch.setattr(devices, "available_bytes", lambda: 100 * GIB)
+    assert devices.all_room("cuda", 2) == Room(76 * GIB, 70 * GIB)
+
+
 def test_a_driver_too_old_for_torch_is_one_line(monkeypatch):
     def refuse(index):
         raise RuntimeError("The NVIDIA driver on your system is too old\n(found version 12080).")
@@ -188,7 +196,10 @@ def test_the_whole_grid_fits_two_h200():
 def test_a_profile_of_one_h200_stays_within_ten_minutes():
     hardware = dataclasses.replace(load_hardware(HARDWARE)["h200-tp2"], tensor_parallel=1)
     grid = make_grid(LLAMA, 1, Room(135 * GIB, 80 * GIB), "place")
-    assert 200 < expected_s(grid, hardware, LLAMA) < 500
+    one_s = expected_s(grid, hardware, LLAMA)
+    assert 200 < one_s < 500
+    pair = dataclasses.replace(hardware, tensor_parallel=2)
+    assert 100 < expected_s(grid, pair, LLAMA) < 0.75 * one_s
 
 
 def test_long_prompts_are_left_out_of_a_small_gpu_and_named():

@@ -8,7 +8,6 @@ on smaller matrices, so that a pass can be captured in a CUDA graph, as serving 
 import torch
 import torch.distributed as distributed
 from torch import nn
-from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
 
@@ -97,22 +96,22 @@ def attend(
     scaling: float | None = None,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention of the last tokens over all, without a mask in memory where there is a GPU.
+    """Causal attention of the last tokens over all; on a GPU by the flash kernel, or not at all.
 
     Shapes (requests, heads, tokens, head size). transformers' own way makes a mask of new x all tokens as
-    soon as there is context, which the flash kernel does not take.
+    soon as there is context, which that kernel does not take; torch's would quietly choose another kernel.
     """
-    new, all_tokens = query.shape[2], key.shape[2]
-    mask = None
-    if 1 < new < all_tokens:
-        mask = (
-            causal_lower_right(new, all_tokens)
-            if query.is_cuda
-            else torch.ones(new, all_tokens, dtype=torch.bool).tril(all_tokens - new)
+    if query.device.type != "cpu":
+        # Here is_causal is of the last token, which sees everything; in torch's own function, of the first.
+        attended, *_ = torch.ops.aten._scaled_dot_product_flash_attention(
+            query, key, value, is_causal=True, scale=scaling
         )
-    attended = scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, is_causal=1 < new == all_tokens, scale=scaling, enable_gqa=True
-    )
+    else:
+        new, all_tokens = query.shape[2], key.shape[2]
+        seen = torch.ones(new, all_tokens, dtype=torch.bool).tril(all_tokens - new)
+        attended = scaled_dot_product_attention(
+            query, key, value, attn_mask=seen, scale=scaling, enable_gqa=True
+        )
     return attended.transpose(1, 2).contiguous(), None
 
 

@@ -3,7 +3,6 @@
 from contextlib import nullcontext
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import LlamaForCausalLM
 
 from headrace.perf.profiler.clock import captured, measure
@@ -33,7 +32,7 @@ class Passes:
 
         replayed = self.stream is not None and requests * new <= GRAPH_TOKENS
         runs = captured(forward, self.stream) if replayed else nullcontext(forward)
-        with torch.inference_mode(), self.flash(), runs as run:
+        with torch.inference_mode(), runs as run:
             return measure(run, self.ranks, repeats, dropped)
 
     def logits(self, tokens: torch.Tensor, positions: torch.Tensor, cache: KVCache) -> torch.Tensor:
@@ -48,9 +47,3 @@ class Passes:
             use_cache=True,
             logits_to_keep=1,
         ).logits
-
-    def flash(self):
-        """On a GPU no other kernel may step in: a pass that flash attention can't do is an error."""
-        if self.ranks.device == "cpu":
-            return nullcontext()
-        return sdpa_kernel(SDPBackend.FLASH_ATTENTION)
