@@ -8,10 +8,6 @@ def perf_model(wildcards):
     return config["hardware"][wildcards.hardware]["perf_model"]["file"]
 
 
-def perf_provider(wildcards):
-    return config["hardware"][wildcards.hardware]["perf_model"]["provider"]
-
-
 def gpus(wildcards):
     """GPUs that a job on this hardware takes."""
     return config["hardware"][wildcards.hardware]["tensor_parallel"]
