@@ -133,6 +133,15 @@ def test_a_scorecard_without_its_cells_claims_nothing(scorecard, tmp_path):
     assert "unknown origin" in " ".join(printed(moved, width=300).split())
 
 
+def test_a_scorecard_of_run_logs_counts_the_runs(scorecard, tmp_path):
+    for rate in (2.0, 4.0):
+        write_json(tmp_path / f"cells/backend=published/qps={rate}/cell.json", {"backend": "published"})
+    logged = tmp_path / "published/scorecard.csv"
+    logged.parent.mkdir()
+    logged.write_bytes(scorecard.read_bytes())
+    assert "read from 2 run logs of the study" in " ".join(printed(logged, width=300).split())
+
+
 def printed(scorecard, width):
     console = Console(file=io.StringIO(), width=width)
     headrace.scorecard.print_summary(scorecard, console)
