@@ -52,6 +52,11 @@ def test_a_long_queue_that_holds_is_none():
     assert not growing_backlog(world([20.0] * 300))
 
 
+@pytest.mark.parametrize(("factor", "grows"), [(1.25, False), (2.0, True)])
+def test_a_queue_that_is_longer_at_the_end_has_to_be_much_longer(factor, grows):
+    assert growing_backlog(world([20.0] * 200 + [20.0 * factor] * 100)) is grows
+
+
 def test_a_queue_that_comes_and_goes_is_none():
     waits = [0.1] * 100 + [50.0 - 0.5 * place for place in range(100)] + [0.1] * 100
     assert not growing_backlog(world(waits))
