@@ -77,6 +77,35 @@ def test_several_worlds_show_their_range(headrace):
     assert any(line.split() == ["fcfs", "lowest", "highest"] for line in lines)
 
 
+def test_a_speedup_is_the_other_ones_time_over_the_first_ones_world_by_world(headrace):
+    options = ("--queries", 300, "--worlds", 2, "--qps", 8, "--policy", "mcps", "--against", "lcas")
+    found = numbers(headrace("simulate", *options, "--json"))
+    pairs = zip(found["worlds"], found["against"][0]["worlds"], strict=True)
+    ratios = [other["p99_ttft_ms"] / mcps["p99_ttft_ms"] for mcps, other in pairs]
+    assert abs(sum(ratios) / 2 - 1) > 0.05  # or the direction would not show
+    line = next(line for line in headrace("simulate", *options).stdout.splitlines() if "p99_ttft_ms" in line)
+    assert line.split()[3:] == [f"{sum(ratios) / 2:.2f}x", f"({min(ratios):.2f}-{max(ratios):.2f})"]
+
+
+def test_overload_is_said(headrace):
+    text = headrace("simulate", "--queries", 200, "--qps", 40, "--against", "mcps").stdout
+    assert "Overload in worlds: fcfs 1/1, mcps 1/1." in text
+    assert "Overload" not in headrace("simulate", "--queries", 200, "--qps", 0.5).stdout
+
+
+def test_queries_keep_their_arrivals_whatever_their_numbers(headrace, tmp_path):
+    assert headrace("workload", "make", "crawler", "--out", "w", "--queries", 9, "--worlds", 1).exit_code == 0
+    table = read_table(tmp_path / "w/crawler.parquet")
+    write_table(table.with_columns(pl.col("query_id") + 100), tmp_path / "late.parquet")
+    write_arrivals(109, worlds=1, seed=1, out=tmp_path / "arrivals.parquet")
+    options = ("--workload", "late.parquet", "--qps", 1)
+    for out, more in (("a", ()), ("b", ("--arrivals", "arrivals.parquet"))):
+        result = headrace("simulate", *options, *more, "--out", out)
+        assert result.exit_code == 0, result.stderr
+    assert requests(tmp_path / "a")["request_id"].to_list() == list(range(100, 109))
+    assert requests(tmp_path / "a").equals(requests(tmp_path / "b"))
+
+
 def test_a_policy_of_ones_own_beside_two_others(headrace, mine, tmp_path):
     mine()
     options = ("--policy", "mine.py:Mine", "--against", "default_vllm", "--against", "mcps")

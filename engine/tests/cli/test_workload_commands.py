@@ -28,6 +28,12 @@ def test_stats_stand_beside_the_published_ones(headrace):
     assert mean[3] == f"{here / 13_006 - 1:+.1%}"
 
 
+def test_durations_are_those_of_table_2_where_both_give_one(headrace):
+    """Published: 9.219 s for the queries with content (table 2), 9.870 s for all traces (figures 8 to 10)."""
+    text = headrace("workload", "stats", "crawler", "--worlds", 1, "--queries", 50).stdout
+    assert row(text.split("query_duration")[1], "mean")[2] == "9.219"
+
+
 def test_stats_of_a_table_by_hand(headrace, tmp_path):
     """Two queries of 30 and 50 tokens: mean 40; nothing published beside it."""
     table = pl.DataFrame(

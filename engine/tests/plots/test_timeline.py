@@ -104,6 +104,8 @@ def test_a_window_shows_who_is_there_then(record, requests):
     shown, text = timeline._shown(record, requests, (7.5, 8.5), "a.svg")
     assert shown["request_id"].to_list() == [1]
     assert text == "Rows: of the requests of this time, 1 of 1 evicted and 0 of 0 other ones."
+    shown, _ = timeline._shown(record, requests, (6.0, 8.0), "a.svg")  # 0 ends in it
+    assert shown["request_id"].to_list() == [0, 1]
     shown, _ = timeline._shown(record, requests, (0.0, 4.0), "a.svg")
     assert shown["request_id"].to_list() == [0, 1]
 
