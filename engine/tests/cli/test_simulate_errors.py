@@ -97,6 +97,10 @@ SCHEDULER = (
         ("Mine = 3\n", "defines no class Mine; define one derived from headrace.scheduling.Policy"),
         ("class Mine: pass\n", "Mine is no Policy, and no Scheduler without event, plan, stepped"),
         (SCHEDULER, "no Scheduler without plan; derive it from headrace.scheduling.Policy"),
+        (
+            SCHEDULER.replace("eviction, limits", "limits") + "    def plan(self, now_s, ledger): pass\n",
+            "policy mine.py:Mine: Mine takes (limits); __init__ takes eviction and limits",
+        ),
         (POLICY + "    pass\n", "Mine has no key; define key(request), a staticmethod"),
         (POLICY + "    def key(self, request): return request.id\n", "key takes (self, request); write @st"),
         (KEY + "request.promt, request.id\n", "object has no attribute 'promt'; did you mean 'prompt'?"),
