@@ -29,7 +29,7 @@ $(READY): envs/headrace.lock pyproject.toml
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-study: $(READY) ## the whole Stream2LLM study, simulated: cells, scorecard, figures
+study: $(READY) ## the whole Stream2LLM study, simulated: cells, scorecard, figures, tables
 	@$(SNAKEMAKE)
 	@$(BIN)/headrace score results/stream2llm/scorecard.csv
 

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
+from matplotlib.figure import Figure
 
 from headrace.errors import HeadraceError
 from headrace.kv import Ledger
@@ -137,6 +138,14 @@ def test_an_unknown_format_is_refused(record, requests, tmp_path):
 def test_panels_have_the_steps_of_the_window_and_its_neighbours(record, start_s, end_s, expected):
     found = timeline._steps_around(record.steps, start_s, end_s)
     assert [record.steps.index(step) for step in found] == expected
+
+
+def test_tokens_stand_over_their_step_and_nothing_between_steps(record):
+    axes = Figure().subplots()
+    timeline.budget(axes, record.steps, 100)  # 60 tokens from 2 to 3 s, nothing from 4 to 5.5 s
+    ((area,),) = (collection.get_paths() for collection in axes.collections)
+    assert area.contains_point((2.5, 59)) and not area.contains_point((2.5, 61))
+    assert not area.contains_point((4.5, 1))
 
 
 def test_a_window_between_two_steps_can_be_drawn(record, requests, tmp_path):
