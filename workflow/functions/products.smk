@@ -45,8 +45,8 @@ def side_provenance(wildcards, input):
     }
 
 
-def figure(name, subcategory):
-    """The files of a figure of Stream2LLM."""
+def figure(name, subcategory, shows):
+    """The files of a figure of Stream2LLM; what the report lists it under, and what it says that it shows."""
     stem = f"<stream2llm>/figures/{name}"
     # The report sorts labels as texts: a figure space keeps 8 before 10.
     number = name.removeprefix("fig").rjust(2, "\u2007")
@@ -55,7 +55,7 @@ def figure(name, subcategory):
         caption=f"../report/stream2llm_{name}.rst",
         category="Stream2LLM",
         subcategory=subcategory,
-        labels={"figure": number},
+        labels={"figure": number, "shows": shows},
     )
     return {"svg": vector, "pdf": f"{stem}.pdf", "png": f"{stem}.png"}
 

@@ -14,7 +14,7 @@ rule stream2llm_fig5:
         cells=cells("stream2llm", **SHOWN["fig5"]),
         reference=reference_tables("stream2llm"),
     output:
-        **figure("fig5", "Latency"),
+        **figure("fig5", "Latency", "TTFT, all rates"),
     log:
         "<logs>/stream2llm/stream2llm_fig5.log",
     benchmark:
@@ -40,7 +40,7 @@ use rule stream2llm_fig5 as stream2llm_fig6 with:
         cells=cells("stream2llm", **SHOWN["fig6"]),
         reference=reference_tables("stream2llm"),
     output:
-        **figure("fig6", "Latency"),
+        **figure("fig6", "Latency", "TTFT by rate, crawler"),
     log:
         "<logs>/stream2llm/stream2llm_fig6.log",
     benchmark:
@@ -58,7 +58,7 @@ use rule stream2llm_fig5 as stream2llm_fig7 with:
         cells=cells("stream2llm", **SHOWN["fig7"]),
         reference=reference_tables("stream2llm"),
     output:
-        **figure("fig7", "Latency"),
+        **figure("fig7", "Latency", "TTFT by rate, anns"),
     log:
         "<logs>/stream2llm/stream2llm_fig7.log",
     benchmark:
@@ -76,7 +76,7 @@ use rule stream2llm_fig5 as stream2llm_fig11 with:
         cells=cells("stream2llm", **SHOWN["fig11"]),
         reference=reference_tables("stream2llm"),
     output:
-        **figure("fig11", "Throughput"),
+        **figure("fig11", "Throughput", "completion time"),
     log:
         "<logs>/stream2llm/stream2llm_fig11.log",
     benchmark:
@@ -94,7 +94,7 @@ use rule stream2llm_fig5 as stream2llm_fig12 with:
         cells=cells("stream2llm", **SHOWN["fig12"]),
         reference=reference_tables("stream2llm"),
     output:
-        **figure("fig12", "Updates"),
+        **figure("fig12", "Updates", "invalidated tokens"),
     log:
         "<logs>/stream2llm/stream2llm_fig12.log",
     benchmark:
@@ -146,7 +146,7 @@ use rule stream2llm_fig5 as stream2llm_fig4 with:
     input:
         perf_models=compared_models(),
     output:
-        **figure("fig4", "Performance models"),
+        **figure("fig4", "Performance models", "recompute and swap"),
     log:
         "<logs>/stream2llm/stream2llm_fig4.log",
     benchmark:
@@ -165,7 +165,7 @@ use rule stream2llm_fig5 as stream2llm_fig8 with:
         workloads=workload_tables("stream2llm"),
         reference=reference_tables("stream2llm"),
     output:
-        **figure("fig8", "Workloads"),
+        **figure("fig8", "Workloads", "gaps, cumulative"),
     log:
         "<logs>/stream2llm/stream2llm_fig8.log",
     benchmark:
@@ -180,7 +180,7 @@ use rule stream2llm_fig5 as stream2llm_fig8 with:
 use rule stream2llm_fig8 as stream2llm_fig9 with:
     """Gaps between chunks: a histogram per workload."""
     output:
-        **figure("fig9", "Workloads"),
+        **figure("fig9", "Workloads", "gaps, histogram"),
     log:
         "<logs>/stream2llm/stream2llm_fig9.log",
     benchmark:
@@ -195,7 +195,7 @@ use rule stream2llm_fig8 as stream2llm_fig9 with:
 use rule stream2llm_fig8 as stream2llm_fig10 with:
     """Chunks per query, per workload."""
     output:
-        **figure("fig10", "Workloads"),
+        **figure("fig10", "Workloads", "chunks per query"),
     log:
         "<logs>/stream2llm/stream2llm_fig10.log",
     benchmark:
