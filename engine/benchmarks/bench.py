@@ -30,6 +30,7 @@ from headrace.workload import generate, write_arrivals
 
 ROUNDS = 5
 WORKLOAD = "crawler"
+HEADRACE = [sys.executable, "-m", "headrace"]
 
 
 def cpu_seconds(prepare: Callable[[], Callable]) -> tuple[float, object]:
@@ -102,18 +103,23 @@ def scheduling_passes(row: Callable[..., None], folder: Path) -> None:
 def processes(row: Callable[..., None], folder: Path) -> None:
     """Whole processes, from start to end."""
     config, chunks, arrivals = study_workload(folder)
-    headrace = [sys.executable, "-m", "headrace"]
     for axes in study_cells(config, delay=1, qps=4.0, hardware="h200-tp2", stream=True):
         spec = folder / "spec.json"
         spec.write_text(json.dumps(cell_spec(config, "stream2llm", axes)))
-        command = [*headrace, "cell", "--spec", spec, "--chunks", chunks, "--arrivals", arrivals]
-        command += ["--perf-model", simulation.PERF_MODEL, "--out", folder / "cell"]
+        command = cell_command(spec, chunks, arrivals, folder / "cell")
         worlds = config["workloads"][WORKLOAD]["worlds"]
         name = f"a cell's process, {worlds} worlds, {axes['policy']}"
-        time(row, name, process_cpu_seconds(list(map(str, command))), "s", 1.2)
+        time(row, name, process_cpu_seconds(command), "s", 1.2)
     importing = [sys.executable, "-c", "import headrace.sim, headrace.scheduling"]
     time(row, "importing the engine", process_cpu_seconds(importing), "s", 0.3)
-    time(row, "headrace --help", process_cpu_seconds([*headrace, "--help"]), "s", 0.3)
+    time(row, "headrace --help", process_cpu_seconds([*HEADRACE, "--help"]), "s", 0.3)
+
+
+def cell_command(spec: Path, chunks: Path, arrivals: Path, out: Path) -> list[str]:
+    """A cell served from its files into a folder, as one process."""
+    files = {"spec": spec, "chunks": chunks, "arrivals": arrivals, "perf-model": simulation.PERF_MODEL}
+    options = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+    return [*HEADRACE, "simulate", *options, "--out", str(out)]
 
 
 def study_workload(folder: Path) -> tuple[dict, Path, Path]:
