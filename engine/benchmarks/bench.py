@@ -31,6 +31,14 @@ from headrace.workload import generate, write_arrivals
 ROUNDS = 5
 WORKLOAD = "crawler"
 HEADRACE = [sys.executable, "-m", "headrace"]
+RUN_CELL = """
+import sys
+from pathlib import Path
+from headrace.cell import run
+from headrace.spec import read_spec
+spec, *files = map(Path, sys.argv[1:])
+run(read_spec(spec), *files)
+"""
 
 
 def cpu_seconds(prepare: Callable[[], Callable]) -> tuple[float, object]:
@@ -116,10 +124,9 @@ def processes(row: Callable[..., None], folder: Path) -> None:
 
 
 def cell_command(spec: Path, chunks: Path, arrivals: Path, out: Path) -> list[str]:
-    """A cell served from its files into a folder, as one process."""
-    files = {"spec": spec, "chunks": chunks, "arrivals": arrivals, "perf-model": simulation.PERF_MODEL}
-    options = [word for name, file in files.items() for word in (f"--{name}", str(file))]
-    return [*HEADRACE, "simulate", *options, "--out", str(out)]
+    """A cell served from its files into a folder as one process, as the rule run_cell does."""
+    files = (spec, chunks, arrivals, simulation.PERF_MODEL, out)
+    return [sys.executable, "-c", RUN_CELL, *map(str, files)]
 
 
 def study_workload(folder: Path) -> tuple[dict, Path, Path]:
