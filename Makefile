@@ -13,7 +13,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study report smoke test lint fmt bench bench-peers perf-models profile test-profiler lock unlock clean
+.PHONY: help setup study report pictures smoke test lint fmt bench bench-peers perf-models profile test-profiler lock unlock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ report: $(READY) ## the study and its report: one HTML file, results/report.html
 	@$(SNAKEMAKE)
 	@$(SNAKEMAKE) --report $(REPORT)
 	@echo "report: $(REPORT)"
+
+pictures: $(READY) ## the pictures of the README, made anew
+	@$(SNAKEMAKE) results/stream2llm/figures/fig6.svg
+	@mkdir -p docs/pictures
+	@cp results/stream2llm/figures/fig6.svg docs/pictures/fig6.svg
+	@$(BIN)/headrace simulate --delay 10 --window 325:385 --timeline docs/pictures/timeline.png >/dev/null
 
 smoke: $(READY) ## every rule of the study once, small, in results/smoke
 	@$(SNAKEMAKE) --configfile config/smoke.yaml
