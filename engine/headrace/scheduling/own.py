@@ -105,9 +105,17 @@ def _takes(function: object, count: int) -> bool:
 
 
 def _module(file: Path) -> ModuleType:
-    """The file as a module; dataclasses look their module up in sys.modules."""
+    """The file as a module; dataclasses look their module up in sys.modules.
+
+    No bytecode is kept: that would be litter beside the user's file, and out of date after an edit within
+    the same second.
+    """
     name = f"headrace_own_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    keeps_none, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = keeps_none
     return module
