@@ -1,23 +1,18 @@
 """The backend published through the whole workflow, on run logs of the smoke configuration's cells."""
 
 import csv
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import polars as pl
 import pytest
+import repository_copy
 from published_logs import run_folder, write_run
 
 from headrace import study
 from headrace.config import read_all
 
-REPOSITORY = Path(__file__).parents[3]
-FOLDERS = ("config", "data", "engine/headrace", "envs", "profiles", "workflow")
 OF_CELLS = ("fig5", "fig6", "fig7", "fig11", "fig12")
 RESULTS = Path("results/smoke/stream2llm")
 GENERATED = 'workloads={"crawler": {"source": "synthetic"}}'
@@ -26,16 +21,14 @@ MISSING, CUT = "anns/H200_enhanced_schedulers_v1_500q/lcas", "crawler/H200_enhan
 
 @pytest.fixture
 def copy(tmp_path):
-    folder = tmp_path / "headrace"
-    for name in FOLDERS:
-        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
+    return repository_copy.copy_repository(tmp_path / "headrace")
 
 
 @pytest.fixture
 def logs(copy, fabricate):
     """The run logs of all cells in the copy's folder `logs`; their cells."""
-    config = read_all([REPOSITORY / "config/config.yaml", REPOSITORY / "config/smoke.yaml"])
+    files = (repository_copy.REPOSITORY / "config" / name for name in ("config.yaml", "smoke.yaml"))
+    config = read_all(files)
     cells = study.cells(config["studies"]["stream2llm"], "published")
     for number, axes in enumerate(cells):
         keys = {key: value for key, value in axes.items() if key != "backend"}
@@ -63,15 +56,7 @@ def hub(copy, tmp_path):
 def snakemake(folder, *arguments, config=("data=logs",), path=""):
     """Run Snakemake in `folder` on the backend published; returns the finished process, its output in one."""
     set_up = ("--configfile", "config/smoke.yaml", "--config", "backend=published", GENERATED, *config)
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *set_up],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    return repository_copy.snakemake(folder, *arguments, *set_up, together=True, path=path)
 
 
 def planned(done):

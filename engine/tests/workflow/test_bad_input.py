@@ -1,32 +1,14 @@
 """Bad input through Snakemake: one line, an exit code, nothing written."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
-
-FOLDERS = ("config", "data", "engine/headrace", "envs", "workflow")
+from repository_copy import copy_repository, snakemake
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory, repository):
-    folder = tmp_path_factory.mktemp("headrace")
-    for name in FOLDERS:
-        shutil.copytree(repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
-
-
-def snakemake(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
-        cwd=folder,
-        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def copy(tmp_path_factory):
+    return copy_repository(tmp_path_factory.mktemp("headrace"))
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,21 @@
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 
 import pytest
 import yaml
+from repository_copy import copy_repository, snakemake
 
 from headrace.perf import write_model
 
-FOLDERS = ("config", "data", "engine/headrace", "workflow")
 NAMED = {"recompute_file": "perf/recompute.json", "swap_file": "perf/swap.json"}
 MODEL = "results/perf_models/h200-tp2.llama-3.1-8b.published.json"
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory, repository):
+def copy(tmp_path_factory):
     """A copy of the repository, with a data set that holds the two files."""
-    folder = tmp_path_factory.mktemp("headrace")
-    for name in FOLDERS:
-        shutil.copytree(repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    folder = copy_repository(tmp_path_factory.mktemp("headrace"))
     for name in NAMED.values():
         file = folder / "published" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -37,8 +32,7 @@ def plan(copy):
         hardware = {"h200-tp2": {"published": NAMED}}
         config = {"backend": "published", "hardware": hardware} | keys
         (copy / "mine.yaml").write_text(yaml.safe_dump(config))
-        command = [sys.executable, "-m", "snakemake", "--dry-run", target, "--configfile", "mine.yaml"]
-        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+        done = snakemake(copy, "--dry-run", target, "--configfile", "mine.yaml")
         jobs = re.findall(r"^(?:local)?rule (\w+):\n(?:    input: (.*))?", done.stdout, re.M)
         return {rule: inputs.split(", ") for rule, inputs in jobs}, done.stdout + done.stderr
 

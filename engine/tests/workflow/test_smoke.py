@@ -1,20 +1,17 @@
 """The whole workflow on the smoke configuration, in a copy of the repository."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections import Counter
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
 import polars as pl
 import pytest
+import repository_copy
 
 SMOKE = ("--configfile", "config/smoke.yaml")
-FOLDERS = ("config", "data", "engine/headrace", "envs", "profiles", "workflow")
 RESULTS = Path("results/smoke/stream2llm")
 CELLS = 20
 CELL_FIGURES = {f"stream2llm_fig{number}" for number in (5, 6, 7, 11, 12)}
@@ -24,17 +21,7 @@ TIMED = "stream2llm_sched_latency"
 TABLES = CELL_TABLES | {"stream2llm_table2", TIMED}
 
 
-def snakemake(folder, *arguments):
-    """Run Snakemake in `folder`, with the sources there; returns the finished process, its output in one."""
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
-        cwd=folder,
-        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+snakemake = partial(repository_copy.snakemake, together=True)
 
 
 def planned(folder):
@@ -45,11 +32,9 @@ def planned(folder):
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory, repository):
+def copy(tmp_path_factory):
     """A copy of the repository in which the smoke configuration has run."""
-    folder = tmp_path_factory.mktemp("headrace")
-    for name in FOLDERS:
-        shutil.copytree(repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    folder = repository_copy.copy_repository(tmp_path_factory.mktemp("headrace"))
     done = snakemake(folder, "--profile", "profiles/local", *SMOKE)
     assert done.returncode == 0, done.stdout
     jobs = len(list((folder / "results/smoke/logs").rglob("*.log")))

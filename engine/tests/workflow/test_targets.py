@@ -1,16 +1,12 @@
 """Every target computes what it needs and nothing else: jobs of a run in a copy without results."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
 import yaml
+from repository_copy import copy_repository, snakemake
 
-FOLDERS = ("config", "data", "engine/headrace", "envs", "profiles", "workflow")
 MAIN = {"delay": "1"}
 CRAWLER, ANNS = ("crawler",), ("anns",)
 BOTH = ANNS + CRAWLER
@@ -37,24 +33,9 @@ NO_ARRIVALS = ("fig8", "fig9", "fig10", "table2")
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory, repository):
+def copy(tmp_path_factory):
     """A copy of the repository without results."""
-    folder = tmp_path_factory.mktemp("headrace")
-    for name in FOLDERS:
-        shutil.copytree(repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
-
-
-def snakemake(folder, *arguments):
-    """Run Snakemake in `folder`, with the sources there; returns the finished process."""
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
-        cwd=folder,
-        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return copy_repository(tmp_path_factory.mktemp("headrace"))
 
 
 def planned(done):
