@@ -67,5 +67,27 @@ def cell_spec(config: dict, study: str, axes: Axes) -> dict:
     }
 
 
+def calibration_note(hardware: dict[str, dict], names: list[str]) -> str:
+    """Which values of these `hardware` entries were chosen on published rows, as a clause; "" for none.
+
+    A GPU that was not looked at itself may have taken the time per step over from one that was.
+    """
+    calibrated = [name for name in names if hardware[name]["calibrated"]]
+    sources = {keys["overheads"]["step_s"]: name for name, keys in hardware.items() if keys["calibrated"]}
+    taken_over = [
+        (name, sources[step_s])
+        for name in names
+        if name not in calibrated and (step_s := hardware[name]["overheads"]["step_s"]) in sources
+    ]
+    clauses = []
+    if calibrated:
+        whose = f" of {' and '.join(calibrated)}" * (len(names) > 1)
+        clauses.append(f"pool and step time{whose} chosen on the calibration set")
+    if taken_over:
+        takers = " and ".join(name for name, _ in taken_over)
+        clauses.append(f"step time of {takers} taken over from {taken_over[0][1]}, where it was chosen")
+    return "; ".join(clauses)
+
+
 def _text(value: str | int | bool | float) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

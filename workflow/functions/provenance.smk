@@ -10,17 +10,11 @@ def provenance(hardware, backend=config["backend"], **axes):
     if backend == "published":
         return published_provenance("stream2llm", hardware=hardware, **axes)
     names = hardware if isinstance(hardware, list) else [hardware]
-    models, calibrated = [], []
-    for name in names:
-        chosen = config["hardware"][name]
-        models.append(Path(chosen["perf_model"]["file"]).name.removesuffix(".json"))
-        calibrated += [name] * chosen["calibrated"]
-    plural = "s" * (len(models) > 1)
-    text = f"simulated; performance model{plural} {' and '.join(models)}"
-    if calibrated:
-        whose = f" of {' and '.join(calibrated)}" * (len(models) > 1)
-        text += f"; pool and step time{whose} chosen on the calibration set"
-    return text
+    files = [Path(config["hardware"][name]["perf_model"]["file"]) for name in names]
+    models = " and ".join(file.name.removesuffix(".json") for file in files)
+    text = f"simulated; performance model{'s' * (len(files) > 1)} {models}"
+    note = studies.calibration_note(config["hardware"], names)
+    return f"{text}; {note}" if note else text
 
 
 def published_provenance(study, name="cells", **axes):
@@ -65,11 +59,8 @@ def model_provenance():
     if config["backend"] == "published":
         return "measured by the study; the software of its engine is in the times"
     text = "performance models of the simulator; software overheads are estimates"
-    hardware = compared_hardware()
-    chosen = [name for name in hardware if config["hardware"][name]["calibrated"]]
-    if chosen:
-        text += f", step time of {' and '.join(chosen)} chosen on the calibration set"
-    return text
+    note = studies.calibration_note(config["hardware"], compared_hardware())
+    return f"{text}; {note}" if note else text
 
 
 def sizes(**axes):

@@ -16,7 +16,8 @@ LEGEND = (
     "KV pool: of all GPUs together. Step: one request's {:,} tokens without context; recompute: a forward"
     " pass of {:,} tokens; both from the performance model, with the software's time per step.\n"
     "calibrated: the pool or an overhead was chosen by looking at published rows of this GPU; else all are"
-    " starting values. config/hardware.yaml names the models' files and says where each number comes from."
+    " starting values, or taken over from a GPU that was. config/hardware.yaml names the models' files and"
+    " says where each number comes from."
 )
 MISSING = "-: no performance model yet; docs/performance-models.md (Adding a GPU) says how to build it."
 

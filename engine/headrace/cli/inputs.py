@@ -38,19 +38,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """A cell's spec and files; `calibrated`: whether its pool or overheads were chosen on published rows."""
+    """A cell's spec and files; `calibration`: what of its hardware was chosen on published rows."""
 
     spec: dict
     chunks: Path
     arrivals: Path
     perf_model: Path
-    calibrated: bool = False
+    calibration: str = ""
 
     @property
     def provenance(self) -> str:
         """What every number of the cell says about itself."""
-        chosen = "; pool and step time chosen on the study's calibration set" * self.calibrated
-        return f"simulated; performance model {self.perf_model.stem}{chosen}"
+        note = f"; {self.calibration}" if self.calibration else ""
+        return f"simulated; performance model {self.perf_model.stem}{note}"
 
 
 def model_file(hardware: dict) -> Path:
@@ -76,7 +76,7 @@ def from_options(options: Options, folder: Path) -> Inputs:
     byte for byte. Raises HeadraceError for unknown names and as they do.
     """
     from headrace.scheduling import EVICTIONS, load
-    from headrace.study import cell_spec
+    from headrace.study import calibration_note, cell_spec
     from headrace.workload import write_arrivals
 
     for policy in (options.policy, *options.against):
@@ -116,4 +116,5 @@ def from_options(options: Options, folder: Path) -> Inputs:
     if not perf_model.is_file():
         remedy = "build it (docs/performance-models.md, Adding a GPU)"
         raise HeadraceError(perf_model, f"no performance model of {options.hardware} yet", remedy)
-    return Inputs(spec, given.chunks, arrivals, perf_model, hardware["calibrated"])
+    note = calibration_note(config["hardware"], [options.hardware])
+    return Inputs(spec, given.chunks, arrivals, perf_model, note)

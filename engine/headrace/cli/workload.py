@@ -30,6 +30,8 @@ def check(paths: tuple[Path, ...]) -> None:
         found = look_through(path)
         for problem in found.problems:
             click.echo(str(problem), err=True)
+        for skipped in found.skipped:
+            click.echo(skipped)
         wrong += len(found.problems)
         counts = ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in found.counts.items())
         verdict = f"{len(found.problems)} at fault" if found.problems else "nothing wrong"

@@ -203,7 +203,11 @@ def _reading(shown: list[Row]) -> str:
     most = max(len(repeats) for latency in latencies for repeats in latency.repeats_s)
     spread = f"; whiskers: fastest to slowest of up to {most} repeats" if most > 1 else ""
     worst = math.floor(min(latency.fit.r2 for latency in latencies) * 1000) / 1000
-    return f"Points: means{spread}. Lines: degree-2 fits, as in cost-based eviction (R2 at least {worst:g})."
+    miss = max(latency.largest_miss() for latency in latencies)
+    fits = (
+        f"degree-2 fits, as in cost-based eviction: R2 at least {worst:g}, a point missed by up to {miss:.0%}"
+    )
+    return f"Points: means{spread}. Lines: {fits}."
 
 
 def _software(shown: list[Row], overheads: Mapping, token_budget: int, block_size: int) -> str:

@@ -28,6 +28,11 @@ class Latency:
         """Seconds, one per token count."""
         return [mean(repeats) for repeats in self.repeats_s]
 
+    def largest_miss(self) -> float:
+        """By how much the fit misses a mean at most, as a share of it; 0 without repeats."""
+        pairs = zip(self.tokens, self.means_s(), strict=True) if self.repeats_s else ()
+        return max((abs(self.fit(tokens) / seconds - 1) for tokens, seconds in pairs), default=0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:

@@ -150,7 +150,7 @@ def _models(facts: Facts, calibrated: dict[str, bool]) -> str:
     head = ("hardware", "GPU", "provider", "file", "SHA-256", "calibrated")
     note = (
         "Calibrated: the KV pool and the time per step were chosen by looking at the calibration set;"
-        " otherwise all is data sheet, measured tables or a starting value."
+        " otherwise all is data sheet, measured tables, a starting value or taken over from a calibrated GPU."
     )
     return section("Performance models", grid(head, rows) + element("p", note))
 

@@ -1,5 +1,6 @@
 """The folders of the runs: run_log/<workload>/<configuration>/<policy>/<date>."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,12 +49,18 @@ def locate(data: Path) -> Path:
 def run_folders(root: Path) -> list[RunFolder]:
     """All runs below `root` in the order of preference: current policy names first, then the newest date.
 
-    Dates are compared as text; of two that are equal the first by its whole name comes first.
+    Dates are compared piece by piece, digits as numbers; of two that are equal the first by its whole name
+    comes first.
     """
     paths = [path for path in root.glob(DEPTH) if path.is_dir() and not _hidden(path, root)]
     runs = sorted((RunFolder(path, _name(path, root)) for path in paths), key=lambda run: run.name)
-    runs.sort(key=lambda run: run.parts[3], reverse=True)
+    runs.sort(key=lambda run: _by_number(run.parts[3]), reverse=True)
     return sorted(runs, key=lambda run: run.older)
+
+
+def _by_number(date: str) -> list[str | int]:
+    """Text and numbers by turns: 2025-9-30 comes before 2025-10-02."""
+    return [int(piece) if piece.isdecimal() else piece for piece in re.split(r"([0-9]+)", date)]
 
 
 def misplaced(root: Path) -> Iterator[str]:

@@ -19,11 +19,12 @@ FOLDERS = {"crawler": PATTERN, "anns": QUERY_MAP}
 
 @dataclass(slots=True)
 class Checked:
-    """What one path holds: its kind, counts of what is good in it, and one error per faulty file."""
+    """What one path holds: its kind, counts of what is good, what is skipped and why, an error per faulty file."""
 
     path: Path
     kind: str = "unknown"
     counts: dict[str, int] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
     problems: list[HeadraceError] = field(default_factory=list)
 
     @contextmanager
@@ -33,6 +34,11 @@ class Checked:
             yield
         except HeadraceError as error:
             self.problems.append(error)
+
+    def skip(self, path: Path, why: str) -> None:
+        """A file that is no fault and takes no part."""
+        self.skipped.append(f"{path}: skipped, {why}")
+        self.count(skipped=1)
 
     def count(self, **more: int) -> None:
         for what, number in more.items():
@@ -85,7 +91,7 @@ def _crawler(found: Checked) -> None:
                 raise HeadraceError(path, f"has the query id of {other.name}", "give each query one file")
             trace = read_crawler_trace(path)
             if trace is None:
-                found.count(skipped=1)
+                found.skip(path, "it has no column content")
             else:
                 empty = sum(not page for page in trace.pages)
                 found.count(queries=1, chunks=len(trace.offsets_s), empty_pages=empty)
@@ -103,7 +109,9 @@ def _anns(found: Checked) -> None:
             if documents is not None:
                 _check_documents(trace, documents, home / entry["trace_file"])
             found.count(queries=1, chunks=len(trace.pools))
-    found.count(skipped=len({path.resolve() for path in home.rglob("*.csv")} - named))
+    for path in sorted(home.rglob("*.csv")):
+        if path.resolve() not in named:
+            found.skip(path, f"{QUERY_MAP} does not name it")
 
 
 def _documents(found: Checked, home: Path) -> set[int] | None:

@@ -244,3 +244,10 @@ def test_bad_input_is_one_line_and_nothing_is_written(model, tmp_path):
     damaged.write_text("{")
     refused("not valid JSON", [damaged])
     assert not out.parent.exists()
+
+
+def test_the_largest_miss_of_a_fit_is_a_share_of_the_mean():
+    """1 + n at 1, 2 and 3 tokens: 2, 3 and 4 s; the means are 4, 3 and 5 s."""
+    missed = Latency(Fit((1.0, 1.0, 0.0), 0.9), (1, 2, 3), ((3.0, 5.0), (3.0,), (5.0,)))
+    assert missed.largest_miss() == pytest.approx(0.5)
+    assert Latency(Fit((1.0, 1.0, 0.0), 0.9)).largest_miss() == 0

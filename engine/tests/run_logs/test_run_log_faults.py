@@ -202,6 +202,12 @@ def test_of_several_runs_the_newest_is_used(data_set, capsys):
     assert "read 5 of 5 runs (2 duplicate)" in told(capsys, "2025-01-01: duplicate", "2025-12-01 is used")
 
 
+def test_dates_are_compared_by_their_numbers(data_set):
+    data_set.add(FCFS, date="2026-9-30")
+    data_set.add(FCFS, date="2026-10-02")
+    assert data_set.read().row(FCFS, named=True)["folder"].endswith("2026-10-02")
+
+
 def test_a_damaged_newest_run_gives_way_to_the_next(data_set, capsys):
     newest = data_set.add(FCFS, date="2025-12-01") / "run_metrics.csv"
     newest.write_bytes(newest.read_bytes()[:-30])

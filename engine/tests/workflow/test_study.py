@@ -67,3 +67,20 @@ def test_a_cell_is_run_with_what_its_workload_and_hardware_say(config):
     assert crawler["overheads"] == hardware["overheads"]
     assert crawler["tensor_parallel"] == 2
     assert (crawler["delay"], crawler["qps"], crawler["stream"]) == (10, 4.0, True)
+
+
+def test_what_was_chosen_on_published_rows_is_said_of_those_who_took_it_over():
+    def entry(calibrated, step_s):
+        return {"calibrated": calibrated, "overheads": {"step_s": step_s}}
+
+    hardware = {"big": entry(True, 0.008), "old": entry(False, 0.008), "own": entry(False, 0.001)}
+    assert study.calibration_note(hardware, ["big"]) == "pool and step time chosen on the calibration set"
+    assert study.calibration_note(hardware, ["own"]) == ""
+    assert (
+        study.calibration_note(hardware, ["old"])
+        == "step time of old taken over from big, where it was chosen"
+    )
+    assert study.calibration_note(hardware, ["big", "old", "own"]) == (
+        "pool and step time of big chosen on the calibration set;"
+        " step time of old taken over from big, where it was chosen"
+    )
