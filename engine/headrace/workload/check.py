@@ -19,7 +19,7 @@ FOLDERS = {"crawler": PATTERN, "anns": QUERY_MAP}
 
 @dataclass(slots=True)
 class Checked:
-    """What one path holds: its kind, counts of what is good, what is skipped and why, an error per faulty file."""
+    """What a path holds: its kind, counts of the good, what is skipped and why, an error per faulty file."""
 
     path: Path
     kind: str = "unknown"
