@@ -110,8 +110,8 @@ class Timeline:
         try:
             from headrace.plots.timeline import check_file
         except ImportError as error:
-            remedy = "pip install 'headrace[plots]'"
-            raise HeadraceError("--timeline", f"{error.name} is not installed", remedy) from error
+            missing, remedy = (error.name or "").partition(".")[0], "pip install 'headrace[plots]'"
+            raise HeadraceError("--timeline", f"{missing} is not installed", remedy) from error
         check_file(self.file)
 
     def draw(self, inputs: Inputs, recorder: object, cell: Path, title: str) -> None:
