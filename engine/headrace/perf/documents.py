@@ -7,6 +7,7 @@ from headrace.perf.architecture import Model
 from headrace.perf.fit import GOOD_R2, mean, polynomial_fit
 from headrace.perf.hardware import Hardware
 from headrace.perf.model import FORMAT
+from headrace.perf.step_fit import StepFit
 
 MEASURED_TOKENS = tuple(2**power for power in range(4, 18))
 """16..131,072: the token counts at which Stream2LLM measured recomputation and swap."""
@@ -71,6 +72,18 @@ def step_section(
         "r2": significant(r2),
         "max_rel_error": significant(max_rel_error),
     }
+
+
+def fitted_step_section(fit: StepFit, errors: Mapping[str, float]) -> dict[str, object]:
+    """`step`, from a fit and its `StepFit.errors` over the passes that it was made of."""
+    return step_section(
+        fit.tokens,
+        fit.dense_s,
+        fit.attention_s_per_token_pair,
+        fit.decode_s_per_context_token,
+        errors["r2"],
+        errors["max_rel_error"],
+    )
 
 
 def recompute_section(tokens: Sequence[int], latency_s: Sequence[Sequence[float]]) -> dict[str, object]:

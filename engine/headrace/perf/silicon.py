@@ -12,10 +12,10 @@ from headrace.errors import HeadraceError
 from headrace.perf.architecture import Model
 from headrace.perf.documents import (
     MEASURED_TOKENS,
+    fitted_step_section,
     pcie_swap_section,
     recompute_section,
     significant,
-    step_section,
 )
 from headrace.perf.hardware import Hardware, SiliconSource
 from headrace.perf.step_fit import Pass, StepFit, fit_step
@@ -50,14 +50,7 @@ def sections(hardware: Hardware, model: Model, place: object) -> dict[str, objec
     fit = fit_step(passes)
     errors = fit.errors(passes)
     return {
-        "step": step_section(
-            fit.tokens,
-            fit.dense_s,
-            fit.attention_s_per_token_pair,
-            fit.decode_s_per_context_token,
-            errors["r2"],
-            errors["max_rel_error"],
-        ),
+        "step": fitted_step_section(fit, errors),
         "recompute": recompute_section(MEASURED_TOKENS, [[forward(1, n, 0)] for n in MEASURED_TOKENS]),
         "swap": pcie_swap_section(hardware, model),
         "provenance": {

@@ -4,7 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median, stdev
 
-from headrace.perf.documents import BLOCK_TOKENS, recompute_section, significant, step_section, swap_section
+from headrace.perf.documents import (
+    BLOCK_TOKENS,
+    fitted_step_section,
+    recompute_section,
+    significant,
+    swap_section,
+)
 from headrace.perf.fit import mean, polynomial_fit
 from headrace.perf.profiler import grid
 from headrace.perf.step_fit import Pass, fit_step
@@ -42,14 +48,7 @@ def sections(
     if ran_on["device"] == "cpu":
         how = f"on a CPU, which says nothing about any GPU: {how}"
     return {
-        "step": step_section(
-            fit.tokens,
-            fit.dense_s,
-            fit.attention_s_per_token_pair,
-            fit.decode_s_per_context_token,
-            errors["r2"],
-            errors["max_rel_error"],
-        ),
+        "step": fitted_step_section(fit, errors),
         "recompute": recompute_section(list(measured.recompute), list(measured.recompute.values())),
         "swap": _swap_section(measured.swap),
         "swap_per_block": _swap_section(measured.swap_per_block),
