@@ -15,9 +15,6 @@ from headrace.workload import read_arrivals, read_table
 
 ROOT = Path(__file__).parents[2]
 PERF_MODEL = ROOT / "data/perf_models/h200-tp2.llama-3.1-8b.silicon.json"
-NO_OVERHEADS = dict.fromkeys(
-    ("step_s", "request_s", "handover_s", "handover_token_s", "tokenise_token_s", "swap_block_s"), 0.0
-)
 
 
 class Peers(NamedTuple):
@@ -45,7 +42,7 @@ def prepare_peers(workload: Peers, policy: str) -> Callable[[], Result]:
         "host_blocks": 56_000,
     }
     spec = {"policy": policy, "eviction": "cost_published", "engine": engine}
-    overheads = Overheads.from_dict({**NO_OVERHEADS, "step_s": 0.03})
+    overheads = Overheads.none(step_s=0.03)
     requests = [Request(i) for i in range(workload.requests)]
     simulator = engines(spec, PerfModel.load(PERF_MODEL), overheads)()
     return lambda: simulator.run(hand_overs, requests)
@@ -59,6 +56,6 @@ def prepare_cell(spec: dict, chunks: Path, arrivals: Path) -> Callable[[], Resul
         first_worlds(read_arrivals(arrivals), arrivals, 1),
     )
     replay = Replay(table, starts, spec)
-    hand_overs, requests = replay.hand_overs(overheads), replay.requests()
+    hand_overs, requests = replay.hand_overs(replay.client(overheads)), replay.requests()
     engine = engines(spec, PerfModel.load(PERF_MODEL), overheads)()
     return lambda: engine.run(hand_overs, requests)

@@ -18,6 +18,7 @@ from headrace.request import Request
 from headrace.scheduling import Limits, Scheduler, scheduler
 from headrace.scheduling.own import own_file
 from headrace.sim import LivelockError, Result, Simulator
+from headrace.sim.client import Client
 from headrace.sim.collector import collector_paused
 from headrace.spec import check_spec
 from headrace.workload import read_arrivals, read_table
@@ -60,17 +61,12 @@ def run(
         for world in range(spec["worlds"]):
             this_world = pl.col("world") == world
             replay = Replay(table.filter(this_world), starts.filter(this_world), spec)
-            requests, engine = replay.requests(), new_engine()
+            engine = new_engine()
             if watch:
                 engine.scheduler = watch(world, engine.scheduler)
-            try:
-                result = engine.run(replay.hand_overs(overheads), requests)
-            except LivelockError as error:
-                raise HeadraceError(
-                    f"{out}: world {world}", str(error), "check kv_blocks, slots and the policy"
-                ) from error
-            frames.append(_requests_table(world, replay, requests, overheads))
-            worlds.append(_totals(world, result, replay))
+            frame, totals = serve(world, replay, engine, overheads, out)
+            frames.append(frame)
+            worlds.append(totals)
             if progress:
                 progress(world + 1, spec["worlds"])
 
@@ -86,6 +82,23 @@ def run(
     write_parquet(out / "requests.parquet", pl.concat(frames))
     write_json(out / "cell.json", cell)
     write_json(out / "run.json", circumstances(started))
+
+
+def serve(
+    world: int, replay: Replay, engine: Simulator, overheads: Overheads, place: object
+) -> tuple[pl.DataFrame, dict]:
+    """Serve one world on a new engine: its requests table, and its totals as in cell.json.
+
+    Raises HeadraceError, naming `place`, when the engine makes no progress.
+    """
+    requests, client = replay.requests(), replay.client(overheads)
+    try:
+        result = engine.run(replay.hand_overs(client), requests)
+    except LivelockError as error:
+        raise HeadraceError(
+            f"{place}: world {world}", str(error), "check kv_blocks, slots and the policy"
+        ) from error
+    return _requests_table(world, replay, requests, client, overheads), _totals(world, result, replay)
 
 
 def _in_repository(file: Path) -> Path:
@@ -104,7 +117,7 @@ def engines(spec: dict, perf: PerfModel, overheads: Overheads) -> Callable[[], S
 
     def new_engine() -> Simulator:
         planner = scheduler(spec["policy"], spec["eviction"], costs, limits)
-        return Simulator(planner, step_time, swap_time, limits)
+        return Simulator(planner, step_time, swap_time, limits, live_s=overheads.live_s)
 
     return new_engine
 
@@ -123,7 +136,7 @@ def _check_pool(table: pl.DataFrame, limits: Limits, path: Path) -> None:
 
 
 def _requests_table(
-    world: int, replay: Replay, requests: list[Request], overheads: Overheads
+    world: int, replay: Replay, requests: list[Request], client: Client, overheads: Overheads
 ) -> pl.DataFrame:
     def times(name):
         return np.array([getattr(request, name) for request in requests], dtype=np.float64)
@@ -132,7 +145,8 @@ def _requests_table(
         return np.array([getattr(request, name) for request in requests], dtype=np.int32)
 
     handed_over_s = replay.handed_over_s(times("handed_over_s"), overheads)
-    first_token_s, finished_s = times("first_token_s"), times("finished_s")
+    first_token_s = client.noted_s(times("first_token_s"))
+    finished_s = client.noted_s(times("finished_s"))
     return pl.DataFrame(
         {
             "world": np.full(len(requests), world, dtype=np.int32),

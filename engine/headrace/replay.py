@@ -9,7 +9,7 @@ from headrace.errors import HeadraceError
 from headrace.perf import Overheads
 from headrace.request import Request
 from headrace.sim import HandOver
-from headrace.sim.client import hand_over_times
+from headrace.sim.client import Client
 from headrace.workload import stretch
 
 
@@ -65,16 +65,19 @@ class Replay:
         """A new request for every query, in the order of the queries."""
         return list(map(Request, self.ids.tolist(), self.output_tokens.tolist()))
 
-    def hand_overs(self, overheads: Overheads) -> list[HandOver]:
+    def client(self, overheads: Overheads) -> Client:
+        """The client that sends this replay: when it hands over each chunk, when it notes a token."""
+        return Client(
+            self.arrival_s, self.query, self.offset_s, self.message_tokens, self.text_tokens, overheads
+        )
+
+    def hand_overs(self, client: Client) -> list[HandOver]:
         """Every chunk, sorted by the time at which the client has handed it over.
 
         Plain tuples of HandOver's fields: a cell has hundreds of thousands.
         """
-        time_s = hand_over_times(
-            self.arrival_s, self.query, self.offset_s, self.message_tokens, self.text_tokens, overheads
-        )
-        order = np.argsort(time_s, kind="stable")
-        columns = (time_s, self.query, self.prompt_tokens, self.prefix_tokens, self.final)
+        order = np.argsort(client.returned_s, kind="stable")
+        columns = (client.returned_s, self.query, self.prompt_tokens, self.prefix_tokens, self.final)
         return list(zip(*(column[order].tolist() for column in columns), strict=True))
 
     def handed_over_s(self, returned_s: np.ndarray, overheads: Overheads) -> np.ndarray:

@@ -102,18 +102,20 @@ class PerfModel:
     def step_time(self, overheads: Overheads, max_tokens: int) -> StepTime:
         """A function that gives a step's seconds from its runs [(request, new tokens, new blocks), ...].
 
-        seconds = step_s + request_s * runs + dense(all new tokens)
+        seconds = step_s + request_s * runs + forward_scale * (
+                  dense(all new tokens)
                   + attention * sum(n (context + n / 2) over runs of n > 1 tokens)
-                  + decode * sum(context over runs of 1 token)
+                  + decode * sum(context over runs of 1 token))
         where context is `request.computed`, the request's computed tokens before the step. `max_tokens`
         is the token budget, the most new tokens of a step. Raises HeadraceError when the table is
         shorter than that.
         """
         dense = self.step.dense(max_tokens, f"performance model {self.hardware}")
         request_s = overheads.request_s
-        pair_s = self.step.attention_s_per_token_pair
-        decode_s = self.step.decode_s_per_context_token
-        launched = [overheads.step_s + seconds for seconds in dense]
+        scale = overheads.forward_scale
+        pair_s = scale * self.step.attention_s_per_token_pair
+        decode_s = scale * self.step.decode_s_per_context_token
+        launched = [overheads.step_s + scale * seconds for seconds in dense]
         # A step of one run is the common one; its own table leaves a product and a sum to do.
         alone = [
             seconds + request_s + (pair_s * n * n / 2 if n > 1 else 0.0) for n, seconds in enumerate(launched)
@@ -155,12 +157,12 @@ class PerfModel:
     def costs(self, overheads: Overheads, token_budget: int, block_size: int) -> Costs:
         """The cost-based eviction's estimates, with the software overheads in.
 
-        recompute(n) = mean latency(n) + ceil(n / token_budget) * step_s, swap(n) = mean in + out
-        + 2 * ceil(n / block_size) * swap_block_s, at the token counts of the tables, then fitted by
+        recompute(n) = forward_scale * mean latency(n) + ceil(n / token_budget) * step_s and
+        swap(n) = mean in + out + 2 * ceil(n / block_size) * swap_block_s, at the token counts of the tables, then fitted by
         degree 2. Warns (UserWarning) when an R2 is below 0.9.
         """
         recompute = [
-            seconds + -(-n // token_budget) * overheads.step_s
+            overheads.forward_scale * seconds + -(-n // token_budget) * overheads.step_s
             for n, seconds in zip(self.recompute.tokens, self.recompute.means_s(), strict=True)
         ]
         swap = [

@@ -45,7 +45,7 @@ class Simulator:
     step_time(runs) -> seconds, for runs [(request, new tokens, blocks)] with `request.computed` still
     the context before the step; swap_time(blocks) -> seconds of a copy in one direction;
     observe(now_s, seconds, plan), if given, sees every plan after it was applied (`seconds` of it,
-    `now_s` its end).
+    `now_s` its end); live_s: seconds that a step takes longer per unfinished request.
     """
 
     def __init__(
@@ -55,8 +55,9 @@ class Simulator:
         swap_time: Callable[[int], float],
         limits: Limits,
         observe: Callable[[float, float, Plan], None] | None = None,
+        live_s: float = 0.0,
     ):
-        self.scheduler, self.limits, self.observe = scheduler, limits, observe
+        self.scheduler, self.limits, self.observe, self.live_s = scheduler, limits, observe, live_s
         self.step_time, self.swap_time = step_time, swap_time
         self.ledger = Ledger(limits.blocks, limits.host_blocks, limits.block_size)
         self.longest = limits.longest_tokens
@@ -75,7 +76,7 @@ class Simulator:
 
     def _serve(self, hand_overs, requests):
         scheduler, ledger, live = self.scheduler, self.ledger, self.live
-        step_time, observe = self.step_time, self.observe
+        step_time, observe, live_s = self.step_time, self.observe, self.live_s
         budget, block_size = self.limits.token_budget, self.limits.block_size
         now_s = busy_s = 0.0
         steps = plans = taken = progress_at = 0
@@ -112,7 +113,7 @@ class Simulator:
                     ledger.grow(request, blocks)
                 if request.computed + tokens > request.blocks * block_size:
                     raise LedgerError(f"{request} runs {tokens} tokens beyond its blocks")
-            seconds += step_time(runs)
+            seconds += step_time(runs) + live_s * len(live)
             now_s += seconds
             busy_s += seconds
             steps += 1

@@ -17,22 +17,31 @@ PUBLISHED_SEED = 42
 def write_arrivals(queries: int, worlds: int, seed: int, out: Path) -> None:
     """Write the arrivals of queries 0..queries-1 in worlds 0..worlds-1, in seconds at a mean gap of 1 s.
 
-    World 0 has the published sequence: the Stream2LLM artifact draws np.random.exponential(1 / qps) per
-    query after np.random.seed(42), so the same unit sequence serves both workloads and every rate.
-    The others are drawn from (seed, world). Raises HeadraceError when there is no query or no world.
+    Raises HeadraceError when there is no query or no world.
     """
     if queries < 1 or worlds < 1:
         raise HeadraceError(out, f"{queries} queries in {worlds} worlds", "ask for at least one of each")
-    gaps = [np.random.RandomState(PUBLISHED_SEED).exponential(1.0, queries)]
-    gaps += [generator(seed, world, "arrivals").exponential(1.0, queries) for world in range(1, worlds)]
+    times = [arrival_times(queries, world, seed) for world in range(worlds)]
     table = pl.DataFrame(
         {
             "world": np.repeat(np.arange(worlds), queries),
             "query_id": np.tile(np.arange(queries), worlds),
-            "arrival_s": np.concatenate([np.cumsum(world) for world in gaps]),
+            "arrival_s": np.concatenate(times),
         }
     )
     write_parquet(out, conform(table, SCHEMA, out))
+
+
+def arrival_times(queries: int, world: int, seed: int) -> np.ndarray:
+    """Starts of a world's queries in s, shape (queries,), ascending.
+
+    World 0 has the published sequence: the Stream2LLM artifact draws np.random.exponential(1 / qps) per
+    query after np.random.seed(42), so the same unit sequence serves both workloads and every rate.
+    The others are drawn from (seed, world).
+    """
+    if world == 0:
+        return np.random.RandomState(PUBLISHED_SEED).exponential(1.0, queries).cumsum()
+    return generator(seed, world, "arrivals").exponential(1.0, queries).cumsum()
 
 
 def read_arrivals(path: Path) -> pl.DataFrame:

@@ -17,6 +17,20 @@ GENERATORS = {
 }
 
 
+def draw(name: str, parameters: dict, world: int, seed: int, queries: int) -> pl.DataFrame:
+    """The chunk table of one world, without its column `world`, sorted by query and chunk.
+
+    Raises HeadraceError for an unknown workload and bad parameters.
+    """
+    if name not in GENERATORS:
+        raise HeadraceError("workload", f"unknown workload {name!r}", nearest(name, GENERATORS))
+    kind, draw_world = GENERATORS[name]
+    place = f"parameters of workload {name}"
+    return pl.DataFrame(
+        draw_world(parse(kind, parameters, place), generator(seed, world, name), queries, place)
+    )
+
+
 def generate(
     name: str, parameters: dict, worlds: int, seed: int, queries: int, out: Path, progress: bool = True
 ) -> None:
@@ -27,17 +41,12 @@ def generate(
 
     Raises HeadraceError for an unknown workload, bad parameters, no query or no world.
     """
-    if name not in GENERATORS:
-        raise HeadraceError("workload", f"unknown workload {name!r}", nearest(name, GENERATORS))
     if queries < 1 or worlds < 1:
         raise HeadraceError(f"workload {name}", f"{queries} queries in {worlds} worlds", "ask for at least 1")
-    kind, draw_world = GENERATORS[name]
-    place = f"parameters of workload {name}"
-    drawn = parse(kind, parameters, place)
     frames = []
     with progress_bar(f"generate {name}", worlds, progress) as advance:
         for world in range(worlds):
-            columns = draw_world(drawn, generator(seed, world, name), queries, place)
-            frames.append(pl.DataFrame(columns).with_columns(world=pl.lit(world)))
+            table = draw(name, parameters, world, seed, queries)
+            frames.append(table.with_columns(world=pl.lit(world)))
             advance()
     write_table(pl.concat(frames), out)

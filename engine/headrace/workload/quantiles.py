@@ -3,13 +3,15 @@
 import functools
 import itertools
 import math
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
 from headrace.errors import HeadraceError
+
+_quantile = NormalDist().inv_cdf
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +93,22 @@ def normal_scores(values: np.ndarray) -> np.ndarray:
 
 def correlated_scores(rng: np.random.Generator, values: np.ndarray, correlation: float) -> np.ndarray:
     """Standard normal scores with the given correlation to the normal scores of `values`."""
-    noise = rng.standard_normal(len(values))
-    return correlation * normal_scores(values) + math.sqrt(1 - correlation**2) * noise
+    return _mixed(rng, normal_scores(values), correlation)
+
+
+def correlated_with(rng: np.random.Generator, shares: np.ndarray, correlation: float) -> np.ndarray:
+    """Standard normal scores with the given correlation to the normal quantiles of `shares`, in (0, 1)."""
+    different, of = np.unique(shares, return_inverse=True)
+    return _mixed(rng, np.array([_quantile(share) for share in different])[of], correlation)
+
+
+def _mixed(rng: np.random.Generator, scores: np.ndarray, correlation: float) -> np.ndarray:
+    return correlation * scores + math.sqrt(1 - correlation**2) * rng.standard_normal(len(scores))
 
 
 @functools.lru_cache(maxsize=32)
 def _normal_quantiles(n: int) -> np.ndarray:
-    quantile = statistics.NormalDist().inv_cdf
-    return np.array([quantile((i + 0.5) / n) for i in range(n)])
+    return np.array([_quantile((i + 0.5) / n) for i in range(n)])
 
 
 def _logit(probability: np.ndarray) -> np.ndarray:

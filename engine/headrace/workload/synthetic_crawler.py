@@ -7,7 +7,7 @@ import numpy as np
 from headrace.workload.parameters import Correlation, Count, Spread
 from headrace.workload.quantiles import QuantileFunction, by_rank, correlated_scores
 from headrace.workload.sizes import split
-from headrace.workload.timing import Chunks, draw_counts, fit_waits
+from headrace.workload.timing import Chunks, by_position, draw_counts, fit_waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class CrawlerParameters:
     gap_s: QuantileFunction
     search_s: QuantileFunction
     size_skew: Spread
+    gap_position_correlation: Correlation
     size_gap_correlation: Correlation
     tokens_duration_correlation: Correlation
 
@@ -43,6 +44,7 @@ def draw_world(
     gaps, search = fit_waits(
         chunks, gaps, rng.permutation(p.search_s.draw(rng, queries)), p.duration_s.draw(rng, queries)
     )
+    gaps = by_position(rng, chunks, gaps, p.gap_position_correlation)
     waits = np.insert(gaps, chunks.first - np.arange(queries), search)
     durations = chunks.totals(waits)[chunks.last]
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from headrace.errors import HeadraceError
-from headrace.workload.quantiles import QuantileFunction, by_rank
+from headrace.workload.quantiles import QuantileFunction, by_rank, correlated_with
 
 ROUNDS = 6
 
@@ -78,3 +78,18 @@ def fit_waits(
         scale = by_rank(sums, durations) / sums
         gaps, rest = gaps * scale[query], rest * scale
     return gaps, rest
+
+
+def by_position(rng: np.random.Generator, chunks: Chunks, gaps: np.ndarray, correlation: float) -> np.ndarray:
+    """Each query's gaps in another order, so that their ranks within the query go with their places.
+
+    gaps: one per chunk but the first of each query, in the order of `chunks`. correlation 1: the shortest
+    gap comes first and the longest last, as when pages are fetched at the same time and taken as they
+    come; 0: at random.
+    """
+    query, place = np.delete(chunks.query, chunks.first), np.delete(chunks.index, chunks.first)
+    share = (place - 0.5) / (chunks.counts - 1)[query]
+    scores = correlated_with(rng, share, correlation)
+    ordered = np.empty_like(gaps)
+    ordered[np.lexsort((scores, query))] = gaps[np.lexsort((gaps, query))]
+    return ordered

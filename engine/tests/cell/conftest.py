@@ -2,13 +2,14 @@
 
 import copy
 import json
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
-from headrace.perf import write_model
+from headrace.perf import Overheads, write_model
 from headrace.workload.arrivals import SCHEMA as ARRIVALS
 from headrace.workload.table import SCHEMA as CHUNKS
 
@@ -49,9 +50,7 @@ SPEC = {
     "worlds": 1,
     "delay_scope": "scrapes",
     "engine": {"token_budget": 100, "slots": 8, "kv_blocks": 100, "host_blocks": 0},
-    "overheads": dict.fromkeys(
-        ("step_s", "request_s", "handover_s", "handover_token_s", "tokenise_token_s", "swap_block_s"), 0.0
-    ),
+    "overheads": asdict(Overheads.none()),
 }
 # world, query, chunk, offset_s, mode, prompt, prefix, final, output
 ROWS = [

@@ -4,18 +4,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.perf import Overheads
-from headrace.sim.client import hand_over_times
+from headrace.sim.client import Client
 
 
-def overheads(handover_s=0.0, handover_token_s=0.0, tokenise_token_s=0.0) -> Overheads:
-    return Overheads(0.0, 0.0, handover_s, handover_token_s, tokenise_token_s, 0.0)
+def overheads(handover_s=0.0, handover_token_s=0.0, tokenise_token_s=0.0, reply_s=0.0) -> Overheads:
+    return Overheads.none(
+        handover_s=handover_s,
+        handover_token_s=handover_token_s,
+        tokenise_token_s=tokenise_token_s,
+        reply_s=reply_s,
+    )
+
+
+def client(arrival_s, chunks, text_tokens, costs) -> Client:
+    """chunks: (query, offset_s, tokens)."""
+    query, offset_s, tokens = (np.array(column) for column in zip(*chunks, strict=True))
+    return Client(np.array(arrival_s), query, offset_s, tokens, np.array(text_tokens), costs)
 
 
 def times(arrival_s, chunks, text_tokens, costs) -> list[float]:
-    """chunks: (query, offset_s, tokens)."""
-    query, offset_s, tokens = (np.array(column) for column in zip(*chunks, strict=True))
-    returned = hand_over_times(np.array(arrival_s), query, offset_s, tokens, np.array(text_tokens), costs)
-    return returned.tolist()
+    return client(arrival_s, chunks, text_tokens, costs).returned_s.tolist()
 
 
 def test_tokenisation_of_one_query_delays_the_hand_overs_of_another():
@@ -32,6 +40,22 @@ def test_long_messages_take_longer():
 
 def test_a_client_without_costs_is_on_schedule():
     assert times([1.0, 2.0], [(0, 0.5, 9), (1, 0.25, 9)], [9, 9], overheads()) == [1.5, 2.25]
+
+
+def test_a_token_is_noted_when_the_loop_is_through_with_what_was_due_before_it():
+    """The loop works 0..1 (query 0's text), 1..1.2 (its chunk, due at 0.5), 1.2..2.2 (query 1's text, due
+    at 1), 2.2..2.4 (its chunk, due at 1) and 9..9.2. A token that reaches the client at 0.75 waits for the
+    first two, one at 1.5 for all but the last, one at 5 for none; one at 9.1 for the last."""
+    costs = overheads(handover_s=0.2, tokenise_token_s=0.1, reply_s=0.25)
+    chunks = [(0, 0.5, 5), (0, 9.0, 5), (1, 0.0, 10)]
+    loop = client([0.0, 1.0], chunks, [10, 10], costs)
+    noted = loop.noted_s(np.array([0.5, 1.25, 4.75, 8.85, np.nan]))
+    assert noted == pytest.approx([1.2, 2.4, 5.0, 9.2, np.nan], nan_ok=True)
+
+
+def test_a_token_before_the_first_query_waits_for_nothing():
+    loop = client([3.0], [(0, 1.0, 5)], [10], overheads(tokenise_token_s=0.1))
+    assert loop.noted_s(np.array([1.0])).tolist() == [1.0]
 
 
 @given(

@@ -8,8 +8,11 @@ from headrace.perf import Overheads, load_hardware, load_models
 ROOT = Path(__file__).parents[3]
 HARDWARE, MODELS = ROOT / "config" / "hardware.yaml", ROOT / "config" / "models.yaml"
 OVERHEADS = {
+    "forward_scale": 1.1,
     "step_s": 0.012,
     "request_s": 0.0002,
+    "live_s": 4e-6,
+    "reply_s": 0.008,
     "handover_s": 0.001,
     "handover_token_s": 2e-7,
     "tokenise_token_s": 0,
@@ -57,7 +60,7 @@ def test_bad_overheads_are_refused(change, match):
 
 
 def test_a_missing_overhead_is_refused():
-    with pytest.raises(HeadraceError, match="key 'swap_block_s' is missing; keys: step_s, request_s"):
+    with pytest.raises(HeadraceError, match="key 'swap_block_s' is missing; keys: forward_scale, step_s"):
         Overheads.from_dict({key: value for key, value in OVERHEADS.items() if key != "swap_block_s"})
 
 
@@ -74,7 +77,7 @@ def test_a_missing_overhead_is_refused():
             "provider: silicone",
             "key provider: unknown 'silicone'; did you mean 'silicon'",
         ),
-        ("step_s: 0.008", "step_s: [1]", "h200-tp2: key overheads: key step_s"),
+        ("step_s: 0.004", "step_s: [1]", "h200-tp2: key overheads: key step_s"),
         (
             "dense_efficiency: 0.66",
             "dense_efficiency: 66",

@@ -53,10 +53,11 @@ def test_a_budget_beyond_the_table_is_refused(toy, overheads):
 
 @given(st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 4)), min_size=1, max_size=4))
 def test_the_formula_holds_for_any_batch(toy, overheads, request_of, batch):
-    step_s = toy.step_time(overheads(step_s=0.7, request_s=0.3), 16)
-    expected = 0.7 + 0.3 * len(batch) + toy.step.dense(16, "toy")[sum(n for _, n in batch)]
+    step_s = toy.step_time(overheads(step_s=0.7, request_s=0.3, forward_scale=1.5), 16)
+    forward = toy.step.dense(16, "toy")[sum(n for _, n in batch)]
     for context, n in batch:
-        expected += 1e-4 * n * (context + n / 2) if n > 1 else 1e-5 * context
+        forward += 1e-4 * n * (context + n / 2) if n > 1 else 1e-5 * context
+    expected = 0.7 + 0.3 * len(batch) + 1.5 * forward
     assert step_s([(request_of(context), n, 0) for context, n in batch]) == pytest.approx(expected)
 
 
@@ -77,6 +78,13 @@ def test_costs_take_the_overheads_in(toy, overheads):
     assert costs.recompute_s(64) == pytest.approx(2.043, abs=0.15)
     assert [costs.swap_s(n) for n in (16, 32, 64)] == pytest.approx([1.004, 2.008, 4.016])
     assert costs.notes == ()
+
+
+def test_a_slower_forward_pass_makes_recomputation_dearer_and_no_swap(toy, overheads):
+    plain = toy.costs(overheads(), token_budget=32, block_size=16)
+    slower = toy.costs(overheads(forward_scale=2.0), token_budget=32, block_size=16)
+    assert slower.recompute_s(64) == pytest.approx(2 * plain.recompute_s(64))
+    assert slower.swap_s(64) == plain.swap_s(64)
 
 
 def test_a_poor_fit_is_told(tables, overheads, tmp_path):

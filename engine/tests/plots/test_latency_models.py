@@ -1,5 +1,6 @@
 import copy
 import math
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from headrace.errors import HeadraceError
-from headrace.perf import PerfModel, write_model
+from headrace.perf import Overheads, PerfModel, write_model
 from headrace.perf.documents import recompute_section, swap_section
 from headrace.perf.fit import Fit
 from headrace.plots import fig4, style
@@ -17,9 +18,7 @@ from headrace.plots.latencies import Comparison, Latency, comparisons
 
 TOKENS = [16, 32, 64, 128, 256, 512, 1024]
 COMMITTED = Path(__file__).parents[3] / "data" / "perf_models"
-NONE = dict.fromkeys(
-    ("step_s", "request_s", "handover_s", "handover_token_s", "tokenise_token_s", "swap_block_s"), 0.0
-)
+NONE = asdict(Overheads.none())
 SOFTWARE = NONE | {"step_s": 0.0064, "swap_block_s": 0.0008}
 PROVENANCE = "made up"
 

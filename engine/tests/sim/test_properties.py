@@ -194,6 +194,22 @@ class Fixed:
         pass
 
 
+def test_a_step_takes_longer_for_every_unfinished_request_idle_ones_too():
+    """Stream 0 is open and idle when request 1 comes: its step counts both, the last one only stream 0."""
+    seconds = []
+    simulator = Simulator(
+        scheduler("fcfs", "recompute", None, LIMITS),
+        lambda runs: 1.0,
+        lambda blocks: 0.0,
+        LIMITS,
+        observe=lambda now_s, took_s, plan: seconds.append(took_s),
+        live_s=0.25,
+    )
+    hand_overs = [HandOver(0.0, 0, 4, 0, False), HandOver(5.0, 1, 4, 0, True), HandOver(9.0, 0, 8, 4, True)]
+    simulator.run(hand_overs, [Request(0), Request(1)])
+    assert seconds == [1.25, 1.5, 1.25]
+
+
 def test_a_scheduler_that_evicts_for_ever_is_stopped_and_the_request_named():
     def compute_half_and_throw_it_away(request):
         if request.computed:

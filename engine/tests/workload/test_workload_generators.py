@@ -195,6 +195,16 @@ def test_shape_parameters_do_what_they_say(parameters, tmp_path):
         page_sizes(crawler(size_gap_correlation=0.9)),
     )
     assert correlation(dependent, "tokens", "gap") > correlation(independent, "tokens", "gap") + 0.3
+    first, last = (
+        crawler(gap_position_correlation=correlation)
+        .with_columns(gap=pl.col("offset_s").diff())
+        .filter(pl.col("chunk_index") > 0)
+        .group_by("query_id", maintain_order=True)
+        .agg(pl.col("gap").is_sorted())["gap"]
+        .mean()
+        for correlation in (-1.0, 1.0)
+    )
+    assert first < 0.05 and last == 1.0
     final = crawler(tokens_duration_correlation=0.8).filter(pl.col("final"))
     assert correlation(final, "prompt_tokens", "offset_s") == pytest.approx(0.786, abs=0.03)
     final = crawler(tokens_duration_correlation=0).filter(pl.col("final"))
