@@ -83,7 +83,7 @@ test-profiler: $(READY) ## tests of that measurement, on the CPU (they need torc
 
 lock: $(READY) ## pin the newest packages that pyproject.toml allows
 	@$(PIP) uv
-	@$(LOCK) --upgrade --extra plots --extra tokenise --extra workflow --extra dev \
+	@$(LOCK) --upgrade --extra calibrate --extra plots --extra tokenise --extra workflow --extra dev \
 	  -o envs/headrace.lock pyproject.toml envs/build.in
 	@$(LOCK) --constraint envs/headrace.lock -o envs/silicon.lock envs/silicon.in
 	@$(LOCK) --constraint envs/headrace.lock -o envs/profile.lock envs/profile.in
