@@ -24,6 +24,7 @@ class CrawlerParameters:
     gap_s: QuantileFunction
     search_s: QuantileFunction
     size_skew: Spread
+    most_page_tokens: Count
     gap_position_correlation: Correlation
     size_gap_correlation: Correlation
     tokens_duration_correlation: Correlation
@@ -54,7 +55,7 @@ def draw_world(
     tokens = np.empty(len(chunks.query), dtype=np.int64)
     pages = np.delete(np.arange(len(tokens)), chunks.first)
     weights = np.exp(p.size_skew * correlated_scores(rng, gaps, p.size_gap_correlation))
-    tokens[pages] = split(totals - p.template_tokens - query, counts - 1, weights)
+    tokens[pages] = split(totals - p.template_tokens - query, counts - 1, weights, p.most_page_tokens)
     tokens[chunks.first] = p.template_tokens
     tokens[chunks.last] += query
     prompt = chunks.totals(tokens)
