@@ -21,7 +21,7 @@ def assign(published: pl.DataFrame, calibration: dict[str, list[Selector]]) -> p
     """
     chosen = {section: pl.repeat(False, published.height, eager=True) for section in SECTIONS}
     for place, section, selector in _selectors(calibration):
-        rows = _selected(published, place, selector)
+        rows = selected(published, place, selector)
         if not rows.any():
             raise HeadraceError(place, "selects no published number", "correct it or remove it")
         chosen[section] = chosen[section] | rows
@@ -33,6 +33,26 @@ def assign(published: pl.DataFrame, calibration: dict[str, list[Selector]]) -> p
         pl.when(chosen["calibrated"]).then(pl.lit("calibrated")).when(chosen["input"]).then(pl.lit("input"))
     )
     return published.with_columns(role.otherwise(pl.lit("seen")).alias("role"), excluded=chosen["excluded"])
+
+
+def selected(published: pl.DataFrame, place: str, selector: Selector) -> pl.Series:
+    """Whether each row of `published` agrees with the selector in every column that it names.
+
+    `place` is what an error names. Raises HeadraceError for a column that is none of `KEYS`, and for a
+    value that no row has.
+    """
+    rows = pl.repeat(True, published.height, eager=True)
+    for column, wanted in selector.items():
+        if column not in KEYS:
+            raise HeadraceError(f"{place}.{column}", "unknown column", nearest(str(column), KEYS))
+        there = published[column].drop_nulls().unique().to_list()
+        values = wanted if isinstance(wanted, list) else [wanted]
+        for value in values:
+            if value not in there or isinstance(value, bool) != (KEYS[column] == pl.Boolean):
+                remedy = nearest(str(value), map(str, there))
+                raise HeadraceError(f"{place}.{column}", f"no published number has {value!r}", remedy)
+        rows = rows & pl.Series([value in values for value in published[column]])
+    return rows
 
 
 def _selectors(calibration: dict[str, list[Selector]]) -> Iterator[tuple[str, str, Selector]]:
@@ -48,18 +68,3 @@ def _selectors(calibration: dict[str, list[Selector]]) -> Iterator[tuple[str, st
             if not isinstance(selector, dict) or not selector:
                 raise HeadraceError(place, "is no selector", "expected columns and values, policy: fcfs")
             yield place, section, selector
-
-
-def _selected(published: pl.DataFrame, place: str, selector: Selector) -> pl.Series:
-    rows = pl.repeat(True, published.height, eager=True)
-    for column, wanted in selector.items():
-        if column not in KEYS:
-            raise HeadraceError(f"{place}.{column}", "unknown column", nearest(str(column), KEYS))
-        there = published[column].drop_nulls().unique().to_list()
-        values = wanted if isinstance(wanted, list) else [wanted]
-        for value in values:
-            if value not in there or isinstance(value, bool) != (KEYS[column] == pl.Boolean):
-                remedy = nearest(str(value), map(str, there))
-                raise HeadraceError(f"{place}.{column}", f"no published number has {value!r}", remedy)
-        rows = rows & pl.Series([value in values for value in published[column]])
-    return rows

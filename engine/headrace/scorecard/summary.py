@@ -33,15 +33,12 @@ def summarise(scorecard: pl.DataFrame) -> pl.DataFrame:
     `median`, `p90`: of the absolute relative error; `null_median`, `null_p90`: of the null baseline over its
     `null_rows`; `judged`: rows with a verdict inside or outside. Missing and excluded rows are left out.
     """
-    family = pl.lit("statistics")
-    for pattern, name in reversed(FAMILIES.items()):
-        family = pl.when(pl.col("quantity").str.contains(pattern)).then(pl.lit(name)).otherwise(family)
     shown = scorecard.filter(
         pl.col("published").is_not_null(), ~pl.col("verdict").fill_null("").is_in(["missing", "excluded"])
     )
     error, null_error = pl.col("rel_error").abs(), pl.col("null_error").abs()
     return (
-        shown.with_columns(family=family)
+        with_family(shown)
         .group_by("role", "workload", "artifact", "family", maintain_order=True)
         .agg(
             rows=pl.len(),
@@ -55,6 +52,14 @@ def summarise(scorecard: pl.DataFrame) -> pl.DataFrame:
         )
         .sort("role", "workload", "artifact", "family")
     )
+
+
+def with_family(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with a column `family`: what of `FAMILIES` their quantity is, else statistics of a workload."""
+    family = pl.lit("statistics")
+    for pattern, name in reversed(FAMILIES.items()):
+        family = pl.when(pl.col("quantity").str.contains(pattern)).then(pl.lit(name)).otherwise(family)
+    return rows.with_columns(family=family)
 
 
 def worst(scorecard: pl.DataFrame, workload: str, count: int = WORST) -> pl.DataFrame:
