@@ -1,0 +1,1 @@
+"""How well the simulator predicts the published numbers: targets, floor, worst rows, the page."""

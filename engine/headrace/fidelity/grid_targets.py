@@ -1,0 +1,137 @@
+"""Targets on the main grid: errors, intervals, signs and order."""
+
+import polars as pl
+
+from headrace.fidelity import floor as floors
+from headrace.fidelity import rows as select
+from headrace.fidelity.target import ROUNDING, Target, quantile_of, share_right
+from headrace.tables.markdown import number
+
+QUANTILES = {"median": 0.5, "P90": 0.9}
+ERRORS = {"crawler": {"median": 0.08, "P90": 0.25}, "anns": {"median": 0.08, "P90": 0.20}}
+OF_NULL = 0.5
+INSIDE = 0.85
+ORDERS = {
+    "crawler": (("fcfs", "lcas"), ("default_vllm",), ("mcps",), ("non-streaming",)),
+    "anns": (("fcfs", "lcas", "default_vllm"), ("mcps",), ("non-streaming",)),
+}
+"""By P95 at the highest rate, fastest first; within a group the order is free."""
+
+
+def error(card: pl.DataFrame, floor: pl.DataFrame | None, what: str, workload: str) -> Target:
+    """Median or P90 of the absolute relative error."""
+    rows = select.main_grid(select.counted(card), workload)
+    quantile = QUANTILES[what]
+    return Target(
+        name=f"{what} of |relative error|, main grid",
+        workload=workload,
+        value=quantile_of(rows["rel_error"], quantile),
+        bound=ERRORS[workload][what],
+        how="TTFT P50, P95, P99 in seconds, H200, calibrated rows left out; null and floor on the same rows",
+        rows=rows.height,
+        null=quantile_of(rows["null_error"], quantile),
+        floor=floors.spread(floor, rows, floors.quantile(quantile)),
+    )
+
+
+def against_null(card: pl.DataFrame, workload: str) -> Target:
+    """Our median error over the null baseline's."""
+    rows = select.main_grid(select.counted(card), workload).drop_nulls("null_error")
+    ours, null = (quantile_of(rows[column], 0.5) for column in ("rel_error", "null_error"))
+    return Target(
+        name="median error over that of the null baseline",
+        workload=workload,
+        value=ours / null if ours is not None and null else None,
+        bound=OF_NULL if workload == "crawler" else None,
+        how="ratio of the two medians on the rows above",
+        rows=rows.height,
+        null=null,
+    )
+
+
+def inside(card: pl.DataFrame, workload: str) -> Target:
+    """Published values inside our prediction interval."""
+    rows = select.main_grid(select.counted(card), workload).drop_nulls("pi_low")
+    return share_right(
+        rows,
+        pl.col("verdict") == "inside",
+        name="published values inside our 95% prediction interval, main grid",
+        workload=workload,
+        bound=INSIDE,
+        how="the rows of the error above",
+    )
+
+
+def all_inside(card: pl.DataFrame, workload: str) -> Target:
+    """The same over all seen rows; no target."""
+    rows = select.counted(card).filter(
+        pl.col("verdict").is_in(["inside", "outside"]),
+        ~pl.col("quantity").str.starts_with("speedup"),
+        workload=workload,
+    )
+    return share_right(
+        rows,
+        pl.col("verdict") == "inside",
+        name="published values inside our interval, all seen rows",
+        workload=workload,
+        bound=None,
+        how="every seen row with a verdict, without speedups",
+        listed=False,
+    )
+
+
+def signs(card: pl.DataFrame, workload: str) -> Target:
+    """Whether a policy is faster or slower than default streaming, as published."""
+    quantities = [f"speedup_vs_streaming_{percentile}" for percentile in ("p50", "p95", "p99")]
+    excludes_one = (pl.col("pi_low") > 1 + ROUNDING) | (pl.col("pi_high") < 1 - ROUNDING)
+    rows = select.counted(card).filter(
+        pl.col("quantity").is_in(quantities), excludes_one, workload=workload, hardware=select.HARDWARE
+    )
+    above = pl.col("pi_low") > 1
+    return share_right(
+        rows,
+        pl.when(above).then(pl.col("published") > 1).otherwise(pl.col("published") < 1),
+        name="sign of a policy's effect against default streaming",
+        workload=workload,
+        bound=1.0,
+        how="speedups at P50, P95, P99, main grid and pressure, where our interval excludes 1",
+    )
+
+
+def order(card: pl.DataFrame, workload: str) -> Target:
+    """The policies' order by P95; its value is the share of pairs that are in order."""
+    rows = card.filter(
+        pl.col("reproduced").is_not_null(),
+        hardware=select.HARDWARE,
+        workload=workload,
+        setting="main",
+        quantity="ttft_p95_s",
+    )
+    highest = rows["qps"].max()
+    values = {
+        row["policy"] if row["stream"] else "non-streaming": row["reproduced"]
+        for row in rows.filter(qps=highest).iter_rows(named=True)
+    }
+    groups = ORDERS[workload]
+    wrong, pairs = [], 0
+    if values.keys() >= {name for group in groups for name in group}:
+        for place, group in enumerate(groups):
+            for later in (name for other in groups[place + 1 :] for name in other):
+                pairs += len(group)
+                wrong += [
+                    f"{name} {number(values[name])} s, not below {later} {number(values[later])} s"
+                    for name in group
+                    if values[name] >= values[later]
+                ]
+    order = " < ".join("{" + ", ".join(group) + "}" if len(group) > 1 else group[0] for group in groups)
+    return Target(
+        name="order by P95 at the highest rate",
+        workload=workload,
+        value=(pairs - len(wrong)) / pairs if pairs else None,
+        bound=1.0,
+        how=f"pairs in the published order: {order}",
+        at_least=True,
+        rows=pairs,
+        right=pairs - len(wrong),
+        misses=tuple(wrong),
+    )

@@ -1,0 +1,42 @@
+"""Throughput with all arrivals at t = 0: a policy that streams over default_vllm that does not.
+
+`variants/parity.csv` holds one row per policy and world.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from headrace.errors import HeadraceError
+
+COLUMNS = {
+    "workload": pl.String,
+    "policy": pl.String,
+    "stream": pl.Boolean,
+    "world": pl.Int64,
+    "throughput_ratio": pl.Float64,
+}
+
+
+def read(path: Path) -> pl.DataFrame:
+    """Columns `COLUMNS` of the table. Raises HeadraceError when it is missing or another table."""
+    try:
+        table = pl.read_csv(path, schema_overrides=COLUMNS)
+    except FileNotFoundError:
+        raise HeadraceError(path, "no such file", "make it first: snakemake parity") from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        cause = str(error).splitlines()[0]
+        raise HeadraceError(path, f"can't be read ({cause})", "make it again") from error
+    for column in COLUMNS:
+        if column not in table.columns:
+            raise HeadraceError(path, f"misses column {column!r}", f"expected {', '.join(COLUMNS)}")
+    return table.select(*COLUMNS)
+
+
+def throughput_ratios(parity: pl.DataFrame | None, workload: str) -> dict[str, float]:
+    """By streaming policy: requests per second over those without streaming, median over worlds."""
+    if parity is None:
+        return {}
+    rows = parity.filter(pl.col("throughput_ratio").is_finite(), workload=workload, stream=True)
+    medians = rows.group_by("policy").agg(pl.col("throughput_ratio").median()).sort("policy")
+    return dict(medians.iter_rows())
