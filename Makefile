@@ -13,7 +13,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study report pictures smoke test lint fmt bench bench-peers perf-models profile test-profiler lock unlock clean
+.PHONY: help setup study report calibrate pictures smoke test lint fmt bench bench-peers perf-models profile test-profiler lock unlock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ report: $(READY) ## the study and its report: one HTML file, results/report.html
 	@$(SNAKEMAKE)
 	@$(SNAKEMAKE) --report $(REPORT)
 	@echo "report: $(REPORT)"
+
+calibrate: $(READY) ## fit the free values to the calibration set (a quarter of an hour on 2 cores)
+	@$(SNAKEMAKE) calibrate
+	@$(BIN)/headrace calibration show results/stream2llm/variants/calibration/fit.json
 
 pictures: $(READY) ## the pictures of the README, made anew
 	@$(SNAKEMAKE) results/stream2llm/figures/fig6.svg

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 
+from headrace.calibration.check import fit_problems
 from headrace.errors import HeadraceError, nearest
 from headrace.perf import PerfModel
 from headrace.places import Keys, Places
@@ -31,6 +32,7 @@ def contradictions(config: dict, places: Places) -> Iterator[HeadraceError]:
     for workload in sorted(used & config["workloads"].keys()):
         yield from _source_problems(config, workload, places)
     yield from _data_problems(config, places)
+    yield from fit_problems(config, places)
 
 
 def _unknown_names(config: dict, study: str, definition: dict, places: Places) -> Iterator[HeadraceError]:

@@ -7,6 +7,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 import headrace
+from headrace.cli.calibration import calibration
 from headrace.cli.hardware import hardware
 from headrace.cli.policies import policies
 from headrace.cli.score import score
@@ -49,5 +50,5 @@ def main() -> None:
     """Studies of LLM-serving schedulers: try a policy, a workload, a GPU; read a scorecard."""
 
 
-for command in (simulate, policies, hardware, workload, score):
+for command in (simulate, policies, hardware, workload, score, calibration):
     main.add_command(command)

@@ -1,0 +1,6 @@
+"""Calibration: values that nobody published, fitted to the declared calibration set.
+
+parameters, rows and objective say what is moved, what is compared and what is minimised; serving, evaluations
+and workers give the simulator's numbers at a point; search and solve find the best one; document is the
+result, show prints it, adopt writes it into the configuration.
+"""

@@ -1,0 +1,81 @@
+"""Every point that was served, kept in a file: a fit that was stopped asks again and is told from it."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from headrace.calibration.parameters import Values
+from headrace.calibration.serving import Outcome
+from headrace.errors import HeadraceError
+from headrace.files import read_text, write_text
+
+Serve = Callable[[Sequence[Values]], Iterator[tuple[Values, Outcome]]]
+"""Serves points, in any order."""
+
+
+class Evaluations:
+    """Outcomes by point. `file` holds a line for what they depend on, then a line per point, as JSON.
+
+    digest: of all that an outcome depends on but the values themselves. A file of another digest, or one
+    that is damaged, is set aside; a last line that was cut short is dropped. `advance` is called once
+    for every point that is asked for and known or served.
+    """
+
+    def __init__(self, file: Path, digest: str, serve: Serve, advance: Callable[[], None] = lambda: None):
+        self.file, self.serve, self.advance = file, serve, advance
+        self.known = _kept(file, digest)
+
+    def at(self, points: Iterable[Values]) -> list[Outcome]:
+        """The outcomes at `points`, in their order; those that are not known are served."""
+        points = list(points)
+        new = {_key(point): point for point in points if _key(point) not in self.known}
+        for _ in range(len(points) - len(new)):
+            self.advance()
+        for point, outcome in self.serve([*new.values()]):
+            self._keep(point, outcome)
+            self.advance()
+        return [self.known[_key(point)] for point in points]
+
+    def _keep(self, point: Values, outcome: Outcome) -> None:
+        line = {"values": point, "reproduced": outcome.reproduced, "failed": outcome.failed}
+        try:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line, allow_nan=False) + "\n")
+        except OSError as error:
+            raise HeadraceError(
+                self.file, f"can't be written ({error.strerror})", "free disk space or fix permissions"
+            ) from error
+        self.known[_key(point)] = outcome
+
+
+def _key(point: Values) -> str:
+    return json.dumps(point, sort_keys=True)
+
+
+def _kept(file: Path, digest: str) -> dict[str, Outcome]:
+    """What `file` knows; afterwards the file is there, and whole."""
+    head = json.dumps({"digest": digest})
+    if file.exists():
+        first, *lines = read_text(file).split("\n")
+        whole, cut = lines[:-1], lines[-1:]
+        try:
+            known = dict(map(_outcome, whole)) if first == head else None
+        except (ValueError, KeyError, TypeError):
+            known = None
+        if known is not None:
+            if cut != [""]:
+                write_text(file, "".join(f"{line}\n" for line in (head, *whole)))
+            return known
+        aside = file.with_suffix(f".other{file.suffix}")
+        file.replace(aside)
+        print(
+            f"{file}: of other sources or another configuration; set aside as {aside.name}", file=sys.stderr
+        )
+    write_text(file, f"{head}\n")
+    return {}
+
+
+def _outcome(line: str) -> tuple[str, Outcome]:
+    kept = json.loads(line)
+    return _key(kept["values"]), Outcome(kept["reproduced"], kept["failed"])

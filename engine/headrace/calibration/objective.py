@@ -1,0 +1,46 @@
+"""What a fit minimises: how far reproduced numbers are from published ones, and values from their start."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+COUNTS = ("preemptions",)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """misfit = sum over rows of weight x pseudo-Huber(e); loss = misfit + prior x squared distance.
+
+    e = log(ours / published); of counts, which may be 0, e = log((1 + ours) / (1 + published)).
+    pseudo-Huber(e) = 2 h^2 (sqrt(1 + (e / h)^2) - 1): e^2 where |e| is far below h = `huber`, 2 h |e| far
+    above, so that a row which no parameter can mend does not bend all others. Every row has weight 1 unless
+    `weights` names its quantity. The distance is that of `parameters.distance`.
+    """
+
+    quantities: Sequence[str]
+    """Of the rows, in their order."""
+    published: Sequence[float]
+    huber: float
+    prior: float
+    weights: Mapping[str, float]
+
+    def misfit(self, reproduced: Sequence[float]) -> float:
+        """Of the values of all rows, in their order; each is positive, or a count."""
+        rows = zip(self.quantities, self.published, reproduced, strict=True)
+        return math.fsum(
+            self.weight(quantity) * self._penalty(log_error(quantity, ours, published))
+            for quantity, published, ours in rows
+        )
+
+    def weight(self, quantity: str) -> float:
+        """Of a row of this quantity."""
+        return self.weights.get(quantity, 1.0)
+
+    def _penalty(self, error: float) -> float:
+        return 2 * self.huber**2 * (math.sqrt(1 + (error / self.huber) ** 2) - 1)
+
+
+def log_error(quantity: str, ours: float, published: float) -> float:
+    """e of one row."""
+    plus = 1.0 if quantity in COUNTS else 0.0
+    return math.log((ours + plus) / (published + plus))

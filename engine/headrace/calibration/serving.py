@@ -1,0 +1,58 @@
+"""A point of a fit served: the values go into the configuration, the simulator gives the rows' numbers."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from headrace.calibration.parameters import Parameter, Values, settings
+from headrace.calibration.rows import COMPARED, cells_of
+from headrace.errors import HeadraceError
+from headrace.perf import PerfModel
+from headrace.scorecard.reference import KEYS
+from headrace.scorecard.samples import of_cells
+from headrace.trial import Trial, changed
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the simulator gave at one point, or why it could not."""
+
+    reproduced: list[float] | None = None
+    """Of every row, in their order: the median over worlds."""
+    failed: str | None = None
+
+
+class Serving:
+    """Serves the cells of the calibration set under other values.
+
+    rows: KEYS of the published rows (not the published values: these are the objective's). worlds: draws of
+    each workload; all of them get the published arrivals, so that no value is fitted to the luck of one draw.
+    """
+
+    def __init__(
+        self, config: dict, study: str, parameters: list[Parameter], rows: pl.DataFrame, worlds: dict
+    ):
+        self.config, self.study, self.parameters = config, study, parameters
+        self.rows, self.worlds = rows.select(*KEYS), worlds
+        self.cells = cells_of(rows, config, study)
+        self.models: dict[str, PerfModel] = {}
+
+    def __call__(self, values: Values) -> Outcome:
+        """The outcome at `values`. Values that the engine or a generator refuses are an outcome, too."""
+        try:
+            return Outcome(self.reproduce(values))
+        except HeadraceError as error:
+            return Outcome(failed=str(error))
+
+    def reproduce(self, values: Values) -> list[float]:
+        """Ours of every row. Raises HeadraceError where a cell can't be served or gives no such number."""
+        trial = Trial(changed(self.config, settings(self.parameters, values)), self.study, models=self.models)
+        tables = [trial.metrics(axes, range(self.worlds[axes["workload"]])) for axes in self.cells]
+        found = of_cells(pl.concat(tables).filter(pl.col("quantity").is_in(COMPARED)))
+        medians = found.group_by(list(KEYS)).agg(pl.col("value").median())
+        ours = self.rows.join(medians, on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
+        for row in ours.iter_rows(named=True):
+            if row["value"] is None or (row["quantity"] in COMPARED[:-1] and row["value"] <= 0):
+                name = " ".join(str(row[key]) for key in KEYS)
+                raise HeadraceError(name, f"is {row['value']}", "a time above 0")
+        return ours["value"].to_list()
