@@ -9,6 +9,7 @@ from headrace.errors import HeadraceError, nearest
 from headrace.perf import PerfModel
 from headrace.places import Keys, Places
 from headrace.scheduling import EVICTIONS, POLICIES
+from headrace.variants.check import variant_problems
 
 
 def contradictions(config: dict, places: Places) -> Iterator[HeadraceError]:
@@ -32,6 +33,7 @@ def contradictions(config: dict, places: Places) -> Iterator[HeadraceError]:
     for workload in sorted(used & config["workloads"].keys()):
         yield from _source_problems(config, workload, places)
     yield from _data_problems(config, places)
+    yield from variant_problems(config, places)
     yield from fit_problems(config, places)
 
 

@@ -63,16 +63,17 @@ class Trial:
 
     def requests(self, axes: Axes, worlds: Iterable[int]) -> pl.DataFrame:
         """The requests table of a cell (columns of requests.parquet), these worlds only."""
-        return pl.concat([table for table, _ in self._served(axes, worlds)])
+        return pl.concat([table for table, _ in self.served(axes, worlds)])
 
     def metrics(self, axes: Axes, worlds: Iterable[int]) -> pl.DataFrame:
         """The cell's rows of the metrics table (headrace.metrics.cell.SCHEMA), these worlds only."""
-        served = self._served(axes, worlds)
+        served = self.served(axes, worlds)
         loads = {totals["world"]: totals["offered_load"] for _, totals in served}
         loads = {world: load for world, load in loads.items() if load is not None}
         return cell_metrics(pl.concat([table for table, _ in served]), axes, loads)
 
-    def _served(self, axes: Axes, worlds: Iterable[int]) -> list[tuple[pl.DataFrame, dict]]:
+    def served(self, axes: Axes, worlds: Iterable[int]) -> list[tuple[pl.DataFrame, dict]]:
+        """Requests table and totals (as in cell.json: steps, busy_s, end_s, ...) of each of these worlds."""
         spec = cell_spec(self.config, self.study, axes)
         overheads = Overheads(**spec["overheads"])
         new_engine = engines(spec, self._model(axes["hardware"]), overheads)
