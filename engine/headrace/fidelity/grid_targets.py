@@ -107,10 +107,9 @@ def order(card: pl.DataFrame, workload: str) -> Target:
         setting="main",
         quantity="ttft_p95_s",
     )
-    highest = rows["qps"].max()
     values = {
         row["policy"] if row["stream"] else "non-streaming": row["reproduced"]
-        for row in rows.filter(qps=highest).iter_rows(named=True)
+        for row in rows.filter(pl.col("qps") == pl.col("qps").max()).iter_rows(named=True)
     }
     groups = ORDERS[workload]
     wrong, pairs = [], 0
