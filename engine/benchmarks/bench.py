@@ -136,7 +136,16 @@ def study_workload(folder: Path) -> tuple[dict, Path, Path]:
     chunks, arrivals = folder / "chunks.parquet", folder / "arrivals.parquet"
     if not chunks.exists():
         parameters = config["generators"][WORKLOAD]
-        generate(WORKLOAD, parameters, workload["worlds"], config["seed"], workload["queries"], chunks, False)
+        generate(
+            WORKLOAD,
+            parameters,
+            workload["worlds"],
+            config["seed"],
+            workload["queries"],
+            chunks,
+            workload.get("typical_of", 1),
+            progress=False,
+        )
         write_arrivals(workload["queries"], workload["worlds"], config["seed"], arrivals)
     return config, chunks, arrivals
 

@@ -46,6 +46,7 @@ class Spec:
     study: str | None = None
     queries: int | None = None
     seed: int | None = None
+    typical_of: int | None = None
     source: str | None = None
 
 

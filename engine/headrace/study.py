@@ -53,6 +53,7 @@ def cell_spec(config: dict, study: str, axes: Axes) -> dict:
         "model": definition["model"],
         "tensor_parallel": hardware["tensor_parallel"],
         "worlds": source["worlds"],
+        "typical_of": source.get("typical_of", 1) if source["source"] == "synthetic" else None,
         "queries": source["queries"],
         "seed": config["seed"],
         "source": source["source"],

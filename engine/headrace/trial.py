@@ -106,7 +106,8 @@ class Trial:
                     "use source: synthetic",
                 )
             queries, seed = workload["queries"], self.config["seed"]
-            chunks = draw(name, self.config["generators"][name], world, seed, queries)
+            parameters, candidates = self.config["generators"][name], workload.get("typical_of", 1)
+            chunks = draw(name, parameters, world, seed, queries, candidates)
             times = np.zeros(queries)
             if self.arrivals != "at_once":
                 times = arrival_times(queries, 0 if self.arrivals == "published" else world, seed)

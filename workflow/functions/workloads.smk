@@ -20,6 +20,11 @@ def workload_key(key):
     return value
 
 
+def candidates(wildcards):
+    """Draws of which world 0 is the most typical."""
+    return config["workloads"][wildcards.workload].get("typical_of", 1)
+
+
 def generator_parameters(wildcards):
     return config["generators"][wildcards.workload]
 

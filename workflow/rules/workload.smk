@@ -27,6 +27,7 @@ rule generate_workload:
         parameters=generator_parameters,
         queries=workload_key("queries"),
         worlds=workload_key("worlds"),
+        typical_of=candidates,
         seed=config["seed"],
         sources=workload_sources(
             "headrace.workload.generate", "headrace.workload.synthetic_{}"

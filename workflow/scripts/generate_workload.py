@@ -13,5 +13,6 @@ with script(snakemake.log[0]):
         seed=snakemake.params.seed,
         queries=snakemake.params.queries,
         out=Path(snakemake.output[0]),
+        typical_of=snakemake.params.typical_of,
         progress=False,
     )

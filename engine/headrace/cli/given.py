@@ -69,6 +69,7 @@ def _generated(name: str, config: dict, folder: Path, worlds: int, queries: int)
         seed=config["seed"],
         queries=queries,
         out=chunks,
+        typical_of=config["workloads"][name].get("typical_of", 1),
         progress=on_terminal(),
     )
     return Given(name, "synthetic", chunks, queries)

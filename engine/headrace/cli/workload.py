@@ -67,7 +67,15 @@ def make(
         "seed": whole["seed"] if seed is None else seed,
     }
     files = out / f"{name}.parquet", out / f"{name}.arrivals.parquet"
-    generate(name, whole["generators"][name], **size, out=files[0], progress=on_terminal())
+    candidates = configured.get("typical_of", 1)
+    generate(
+        name,
+        whole["generators"][name],
+        **size,
+        out=files[0],
+        typical_of=candidates,
+        progress=on_terminal(),
+    )
     write_arrivals(**size, out=files[1])
     click.echo(f"{files[0]}, {files[1].name}: {size['queries']:,} queries, {_worlds(size['worlds'])}")
 

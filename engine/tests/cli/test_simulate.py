@@ -39,7 +39,10 @@ def test_a_cell_of_the_study_byte_for_byte(headrace, tmp_path, monkeypatch, work
     config["workloads"][workload].update(worlds=3, queries=60)
     size = {"worlds": 3, "seed": config["seed"], "queries": 60}
     chunks, arrivals = tmp_path / "chunks.parquet", tmp_path / "arrivals.parquet"
-    generate(workload, config["generators"][workload], **size, out=chunks, progress=False)
+    candidates = config["workloads"][workload]["typical_of"]
+    generate(
+        workload, config["generators"][workload], **size, out=chunks, typical_of=candidates, progress=False
+    )
     write_arrivals(**size, out=arrivals)
     axes = {
         "backend": "sim", "hardware": "h200-tp2", "workload": workload, "delay": 1,

@@ -273,7 +273,7 @@ def test_refuses_missing_parameters_unknown_workloads_and_empty_worlds(parameter
         generate("anns", 3, 1, 0, 10, out, progress=False)
     with refused("unknown workload 'crawlr'", "did you mean 'crawler'?"):
         generate("crawlr", given, 1, 0, 10, out, progress=False)
-    with refused("0 queries in 1 worlds"):
+    with refused("0 queries"):
         generate("anns", given, 1, 0, 0, out, progress=False)
 
 
