@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-FOLDERS = ("config", "data", "engine/headrace", "envs", "profiles", "workflow")
+FOLDERS = ("config", "data", "docs", "engine/headrace", "envs", "profiles", "workflow")
 
 
 def copy_repository(folder: Path) -> Path:
