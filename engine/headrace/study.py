@@ -69,24 +69,25 @@ def cell_spec(config: dict, study: str, axes: Axes) -> dict:
 
 
 def calibration_note(hardware: dict[str, dict], names: list[str]) -> str:
-    """Which values of these `hardware` entries were chosen on published rows, as a clause; "" for none.
+    """Which values of these `hardware` entries were fitted to published rows, as a clause; "" for none.
 
-    A GPU that was not looked at itself may have taken the time per step over from one that was.
+    A GPU that was not looked at itself may have taken the overheads over from one that was.
     """
-    calibrated = [name for name in names if hardware[name]["calibrated"]]
-    sources = {keys["overheads"]["step_s"]: name for name, keys in hardware.items() if keys["calibrated"]}
-    taken_over = [
-        (name, sources[step_s])
+    fitted = [name for name in names if hardware[name]["calibrated"]]
+    sources = [name for name, keys in hardware.items() if keys["calibrated"]]
+    taken_over = {
+        name: source
         for name in names
-        if name not in calibrated and (step_s := hardware[name]["overheads"]["step_s"]) in sources
-    ]
+        for source in sources
+        if name not in fitted and hardware[name]["overheads"] == hardware[source]["overheads"]
+    }
     clauses = []
-    if calibrated:
-        whose = f" of {' and '.join(calibrated)}" * (len(names) > 1)
-        clauses.append(f"pool and step time{whose} chosen on the calibration set")
+    if fitted:
+        whose = f" of {' and '.join(fitted)}" * (len(names) > 1)
+        clauses.append(f"pool and overheads{whose} fitted to the calibration set")
     if taken_over:
-        takers = " and ".join(name for name, _ in taken_over)
-        clauses.append(f"step time of {takers} taken over from {taken_over[0][1]}, where it was chosen")
+        takers, source = " and ".join(taken_over), next(iter(taken_over.values()))
+        clauses.append(f"overheads of {takers} taken over from {source}, where they were fitted")
     return "; ".join(clauses)
 
 

@@ -56,7 +56,7 @@ def test_a_cell_of_the_study_byte_for_byte(headrace, tmp_path, monkeypatch, work
 def test_the_headline_says_what_the_numbers_are(headrace):
     text = " ".join(headrace("simulate", *SMALL).stdout.split())
     assert text.startswith("Simulated: crawler (synthetic), h200-tp2, 4 QPS, fcfs, streaming")
-    assert "Performance model h200-tp2.llama-3.1-8b.silicon; pool and step time chosen on" in text
+    assert "Performance model h200-tp2.llama-3.1-8b.silicon; pool and overheads fitted to" in text
     assert "TTFT runs from the return of the last hand-over" in text
     assert "p99_ttft_ms" in text and "preemptions_swap" in text and "offered_load" in text
 

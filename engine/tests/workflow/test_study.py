@@ -74,13 +74,13 @@ def test_what_was_chosen_on_published_rows_is_said_of_those_who_took_it_over():
         return {"calibrated": calibrated, "overheads": {"step_s": step_s}}
 
     hardware = {"big": entry(True, 0.008), "old": entry(False, 0.008), "own": entry(False, 0.001)}
-    assert study.calibration_note(hardware, ["big"]) == "pool and step time chosen on the calibration set"
+    assert study.calibration_note(hardware, ["big"]) == "pool and overheads fitted to the calibration set"
     assert study.calibration_note(hardware, ["own"]) == ""
     assert (
         study.calibration_note(hardware, ["old"])
-        == "step time of old taken over from big, where it was chosen"
+        == "overheads of old taken over from big, where they were fitted"
     )
     assert study.calibration_note(hardware, ["big", "old", "own"]) == (
-        "pool and step time of big chosen on the calibration set;"
-        " step time of old taken over from big, where it was chosen"
+        "pool and overheads of big fitted to the calibration set;"
+        " overheads of old taken over from big, where they were fitted"
     )
