@@ -27,6 +27,7 @@ class Serving:
 
     rows: KEYS of the published rows (not the published values: these are the objective's). worlds: draws of
     each workload; all of them get the published arrivals, so that no value is fitted to the luck of one draw.
+    They are worlds 1, 2, ...: which draw is the most typical, as world 0 is, depends on the values.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Serving:
     def reproduce(self, values: Values) -> list[float]:
         """Ours of every row. Raises HeadraceError where a cell can't be served or gives no such number."""
         trial = Trial(changed(self.config, settings(self.parameters, values)), self.study, models=self.models)
-        tables = [trial.metrics(axes, range(self.worlds[axes["workload"]])) for axes in self.cells]
+        tables = [
+            trial.metrics(axes, range(1, 1 + self.worlds[axes["workload"]])) for axes in self.cells
+        ]
         found = of_cells(pl.concat(tables).filter(pl.col("quantity").is_in(COMPARED)))
         medians = found.group_by(list(KEYS)).agg(pl.col("value").median())
         ours = self.rows.join(medians, on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
