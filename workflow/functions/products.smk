@@ -101,7 +101,8 @@ def not_in_run_logs():
 def stream2llm_products():
     """All figures and tables of Stream2LLM that the backend can give of the configured grid."""
     left_out = {*not_in_the_grid(), *chain(*not_in_run_logs().values())}
-    names = [*OF_CELLS, *OF_WORKLOADS, *OF_MODELS, *TIMED]
+    beside = [*variant_names("stream2llm"), *judgement_names()]
+    names = [*OF_CELLS, *OF_WORKLOADS, *OF_MODELS, *TIMED, *beside]
     return [
         getattr(rules, f"stream2llm_{name}").output
         for name in names

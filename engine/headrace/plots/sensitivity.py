@@ -82,7 +82,9 @@ def _panel(axes: Axes, each: Tested) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", left=False, pad=2)
     axes.grid(False, axis="y")
-    axes.set_title(fill(each.claim.title, TITLE_COLUMNS, break_on_hyphens=False), loc="left", x=TITLE_LEFT)
+    lines = each.claim.title.replace(": ", ":\n").splitlines()
+    title = "\n".join(fill(line, TITLE_COLUMNS, break_on_hyphens=False) for line in lines)
+    axes.set_title(title, loc="left", x=TITLE_LEFT)
     _value_axis(axes, each)
 
 
