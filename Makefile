@@ -42,10 +42,11 @@ calibrate: $(READY) ## fit the free values to the calibration set (a quarter of 
 	@$(SNAKEMAKE) calibrate
 	@$(BIN)/headrace calibration show results/stream2llm/variants/calibration/fit.json
 
-pictures: $(READY) ## the pictures of the README, made anew
-	@$(SNAKEMAKE) results/stream2llm/figures/fig6.svg
+pictures: $(READY) ## the pictures of the documents and the page docs/fidelity.md, made anew
+	@$(SNAKEMAKE) results/stream2llm/figures/fig6.svg results/stream2llm/fidelity/fidelity.md
 	@mkdir -p docs/pictures
-	@cp results/stream2llm/figures/fig6.svg docs/pictures/fig6.svg
+	@cd results/stream2llm/figures && cp fig6.svg fidelity.svg fidelity_errors.svg $(CURDIR)/docs/pictures/
+	@sed 's|](../figures/|](pictures/|' results/stream2llm/fidelity/fidelity.md >docs/fidelity.md
 	@$(BIN)/headrace simulate --delay 10 --window 325:385 --timeline docs/pictures/timeline.png >/dev/null
 
 smoke: $(READY) ## every rule of the study once, small, in results/smoke

@@ -28,6 +28,10 @@ TARGETS = {
     "inline": (BOTH, 80, MAIN),
     "sched_latency": ((), 0, {}),
 }
+SCORED = {"targets", "fidelity", "fidelity_errors"}
+"""Targets that judge the simulator: they need the scorecard, and so everything below it."""
+VARIED = {"parity", "sensitivity", "sensitivity_table"}
+"""Targets of runs beside the grid."""
 NO_ARRIVALS = ("fig8", "fig9", "fig10", "table2")
 """Targets of workloads alone."""
 
@@ -67,6 +71,14 @@ def _below(job, needs, labels):
     return [(rule, dict(wildcard.split(": ") for wildcard in wildcards)) for rule, *wildcards in split]
 
 
+def test_what_judges_the_simulator_needs_the_scorecard_and_the_floor(jobs):
+    for target in SCORED:
+        needed = Counter(rule for rule, _ in jobs[f"stream2llm_{target}"])
+        assert (needed["scorecard"], needed["run_cell"]) == (1, 120)
+        assert needed["floor"] == (target != "fidelity")
+        assert needed["parity"] == (target == "targets")
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_needs_its_cells_and_workloads_only(target, jobs):
     workloads, cells, axes = TARGETS[target]
@@ -96,7 +108,7 @@ def test_a_dry_run_of_one_target_plans_just_that(copy):
 def test_the_study_is_all_targets_and_the_scorecard(jobs):
     rules = Counter(rule for rule, _ in jobs["stream2llm"])
     assert {rule for rule in rules if rule.startswith("stream2llm_")} == {
-        f"stream2llm_{target}" for target in TARGETS
+        f"stream2llm_{target}" for target in {*TARGETS, *SCORED, *VARIED}
     }
     assert (rules["run_cell"], rules["metrics"], rules["scorecard"]) == (120, 1, 1)
 
@@ -115,6 +127,8 @@ def test_a_grid_of_one_workload_on_another_gpu_gives_what_it_can(copy):
     assert set(re.findall(r"^    wildcards: .*hardware=([\w-]+),", done.stdout, re.M)) == {"a40-tp1"}
     left_out = {f"stream2llm_{name}" for name in ("fig6", "table3", "table4")}
     assert left_out == {f"stream2llm_{target}" for target in TARGETS} - set(rules)
+    judged = {f"stream2llm_{target}" for target in SCORED}
+    assert not judged & set(rules), "nothing was published of that GPU"
     inputs = re.search(r"rule stream2llm_fig7:\n +input: (.*)", done.stdout)[1]
     assert inputs.count("hardware=a40-tp1") == 15
 
