@@ -1,12 +1,13 @@
 """What a fit is made from."""
 
 from headrace.calibration.parameters import parameters_of, settings, starts
+from headrace.files import sha256
 
 
-def fitted_configuration(study):
-    """A function of the wildcards: all of the configuration that a fit of the study depends on.
+def fitted_from(study):
+    """A function of the wildcards: a digest of all of the configuration that a fit of the study depends on.
 
-    The values that it moves are at their start, so that a fit does not run again once its result is adopted.
+    The values that it moves are at their start, so that a fit is not made again once its result is adopted.
     """
 
     def value(wildcards):
@@ -15,20 +16,25 @@ def fitted_configuration(study):
 
         parameters = parameters_of(config["fit"][study])
         started = changed(config, settings(parameters, starts(parameters)))
-        sections = ("seed", "workloads", "hardware", "generators")
-        return {section: started[section] for section in sections} | {
-            section: {study: started[section][study]}
-            for section in ("studies", "calibration", "fit")
-        }
+        hardware = fitted_names(study, "hardware", study_hardware(study))
+        return sha256(
+            {
+                "hardware": {name: started["hardware"][name] for name in hardware},
+                **{key: started[key] for key in ("seed", "workloads", "generators")},
+                **{
+                    key: config[key][study] for key in ("studies", "calibration", "fit")
+                },
+            }
+        )
 
     return value
 
 
 def fitted_perf_models(study):
-    """A function of the wildcards: the performance models of the study's hardware."""
+    """A function of the wildcards: the performance models of the hardware in the calibration set."""
 
     def files(wildcards):
-        names = study_hardware(study)
+        names = fitted_names(study, "hardware", study_hardware(study))
         return [config["hardware"][name]["perf_model"]["file"] for name in names]
 
     return files
@@ -37,9 +43,17 @@ def fitted_perf_models(study):
 def fitted_sources(study):
     """The digest of what serves a point of a fit, with the policies of the calibration set."""
     every = [policy["policy"] for policy in config["studies"][study]["policies"]]
-    policies = set()
+    policies = fitted_names(study, "policy", every)
+    return digest(
+        "headrace.calibration.serving",
+        *(f"headrace.scheduling.policies.{policy}" for policy in policies),
+    )
+
+
+def fitted_names(study, column, every):
+    """What the calibration set names in a column of the scorecard; a selector without it takes `every`."""
+    names = set()
     for selector in config["calibration"][study]["calibrated"]:
-        named = selector.get("policy", every)
-        policies.update([named] if isinstance(named, str) else named)
-    modules = [f"headrace.scheduling.policies.{policy}" for policy in sorted(policies)]
-    return digest("headrace.calibration.serving", *modules)
+        named = selector.get(column, every)
+        names.update([named] if isinstance(named, str) else named)
+    return sorted(names)

@@ -8,7 +8,7 @@ from headrace.script import script
 if __name__ == "__main__":  # worker processes import this file
     with script(snakemake.log[0]):
         run(
-            snakemake.params.config,
+            snakemake.config,  # what of it counts is in params.configuration
             "stream2llm",
             reference=Path(snakemake.input.reference[0]).parent,
             sources=snakemake.params.served,

@@ -19,6 +19,9 @@ from headrace.scorecard.reference import read_reference
 from headrace.study import cell_spec
 from headrace.trial import changed
 
+STUDY_ONLY = ("worlds", "typical_of")
+"""Keys of a cell's spec that say which worlds a study draws: a fit draws its own."""
+
 
 def run(
     config: dict, study: str, reference: Path, sources: str, out: Path, workers: int = 1, shown: bool = False
@@ -69,8 +72,9 @@ def _served(config: dict, study: str, serving: Serving) -> dict:
     """All that an outcome depends on but sources, performance models and the values that are moved."""
     moved = settings(serving.parameters, starts(serving.parameters))
     rest = changed(config, dict.fromkeys(moved))
+    specs = [cell_spec(rest, study, axes) for axes in serving.cells]
     return {
-        "cells": [cell_spec(rest, study, axes) for axes in serving.cells],
+        "cells": [{key: value for key, value in spec.items() if key not in STUDY_ONLY} for spec in specs],
         "generators": {axes["workload"]: rest["generators"][axes["workload"]] for axes in serving.cells},
         "worlds": serving.worlds,
         "rows": serving.rows.rows(),

@@ -1,9 +1,11 @@
 """A point of a fit served: the values go into the configuration, the simulator gives the rows' numbers."""
 
+import math
 from dataclasses import dataclass
 
 import polars as pl
 
+from headrace.calibration.objective import COUNTS
 from headrace.calibration.parameters import Parameter, Values, settings
 from headrace.calibration.rows import COMPARED, cells_of
 from headrace.errors import HeadraceError
@@ -11,6 +13,9 @@ from headrace.perf import PerfModel
 from headrace.scorecard.reference import KEYS
 from headrace.scorecard.samples import of_cells
 from headrace.trial import Trial, changed
+
+SHORTEST_S = 1e-9
+"""A time below it has no use as a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +53,14 @@ class Serving:
     def reproduce(self, values: Values) -> list[float]:
         """Ours of every row. Raises HeadraceError where a cell can't be served or gives no such number."""
         trial = Trial(changed(self.config, settings(self.parameters, values)), self.study, models=self.models)
-        tables = [
-            trial.metrics(axes, range(1, 1 + self.worlds[axes["workload"]])) for axes in self.cells
-        ]
+        tables = [trial.metrics(axes, range(1, 1 + self.worlds[axes["workload"]])) for axes in self.cells]
         found = of_cells(pl.concat(tables).filter(pl.col("quantity").is_in(COMPARED)))
         medians = found.group_by(list(KEYS)).agg(pl.col("value").median())
         ours = self.rows.join(medians, on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
         for row in ours.iter_rows(named=True):
-            if row["value"] is None or (row["quantity"] in COMPARED[:-1] and row["value"] <= 0):
+            value, lowest = row["value"], 0.0 if row["quantity"] in COUNTS else SHORTEST_S
+            if value is None or not lowest <= value < math.inf:
                 name = " ".join(str(row[key]) for key in KEYS)
-                raise HeadraceError(name, f"is {row['value']}", "a time above 0")
+                remedy = "values with which every request is served"
+                raise HeadraceError(name, f"is {value} in the simulator", remedy)
         return ours["value"].to_list()

@@ -42,8 +42,8 @@ class Solution:
 
 
 def points_needed(parameters: list[Parameter], evaluations: int, population: int) -> int:
-    """How many points `solve` asks for at most."""
-    return 2 + evaluations // population * population + 2 * len(parameters)
+    """How many points `solve` asks for at most: the start, the search, two to choose from, each one moved."""
+    return 1 + evaluations // population * population + 2 + 2 * len(parameters)
 
 
 def solve(

@@ -1,0 +1,42 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from headrace.calibration.rows import calibrated_rows
+from headrace.config import read_all
+from headrace.scorecard.reference import read_reference
+
+REPOSITORY = Path(__file__).parents[3]
+REFERENCE = REPOSITORY / "data/reference/stream2llm"
+
+
+@pytest.fixture
+def config(monkeypatch) -> dict:
+    """The project's configuration; tests run at the root of the repository."""
+    monkeypatch.chdir(REPOSITORY)
+    return read_all(["config/config.yaml"])
+
+
+@pytest.fixture
+def small(config) -> Callable[..., dict]:
+    """Few queries, one world, and a fit of the given parameters only."""
+
+    def cut(*paths: str, evaluations: int = 12, population: int = 6) -> dict:
+        config["workloads"]["crawler"]["queries"] = 120
+        config["workloads"]["anns"]["queries"] = 40
+        fit = config["fit"]["stream2llm"]
+        fit["parameters"] = {path: fit["parameters"][path] for path in paths}
+        fit |= {"worlds": {"crawler": 1, "anns": 1}, "evaluations": evaluations, "population": population}
+        fit["objective"]["prior"] = 0.0
+        return config
+
+    return cut
+
+
+@pytest.fixture
+def rows(config) -> pl.DataFrame:
+    """The calibrated rows of the highest rates."""
+    whole = calibrated_rows(read_reference(REFERENCE), config["calibration"]["stream2llm"])
+    return whole.filter(pl.col("qps") >= 2.0, setting="main")

@@ -1,0 +1,109 @@
+"""The section `fit` of the configuration, and the configuration against the fit that was kept."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from headrace.calibration.document import fitted_values, read_document
+from headrace.config import read_all
+from headrace.validation import ConfigError
+
+KEPT = Path("data/calibration/stream2llm.json")
+FIT = "own.yaml: key fit.stream2llm"
+STEP = "hardware/h200-tp2/overheads/step_s"
+SKEW = "generators/crawler/size_skew"
+
+
+def problems(fit, tmp_path):
+    """Lines of the ConfigError for config.yaml with another fit on top."""
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump({"fit": {"stream2llm": fit}}), encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        read_all(["config/config.yaml", file])
+    return str(error.value).replace(str(file), "own.yaml").splitlines()
+
+
+def parameter(path, **keys):
+    return {"parameters": {path: {"of": "a value", "start": 1.0, "low": 0.5, "high": 2.0} | keys}}
+
+
+@pytest.mark.parametrize(
+    ("fit", "line"),
+    [
+        (
+            parameter("hardware/h200-tp2/overheads/steps_s"),
+            f"{FIT}.parameters.hardware/h200-tp2/overheads/steps_s: hardware/h200-tp2/overheads/steps_s"
+            " leads nowhere: there is no 'steps_s'; did you mean 'step_s'?",
+        ),
+        (
+            parameter("hardware/h200-tp2/gpu"),
+            f"{FIT}.parameters.hardware/h200-tp2/gpu: hardware/h200-tp2/gpu is 'NVIDIA H200 SXM';"
+            " name a number of the configuration",
+        ),
+        (
+            parameter("hardware/h200-tp2/calibrated"),
+            f"{FIT}.parameters.hardware/h200-tp2/calibrated: hardware/h200-tp2/calibrated is True;"
+            " name a number of the configuration",
+        ),
+        (
+            parameter(SKEW, start=3),
+            f"{FIT}.parameters.{SKEW}: start 3 is not within 0.5 to 2.0; widen the bounds",
+        ),
+        (parameter(SKEW, low=2), f"{FIT}.parameters.{SKEW}: low 2 is not below high 2.0; widen the bounds"),
+        (
+            parameter(SKEW, low=0, scale="log"),
+            f"{FIT}.parameters.{SKEW}: low 0 has no logarithm; a bound above 0, or scale: linear",
+        ),
+        (
+            parameter(SKEW, integer=True),
+            f"{FIT}.parameters.{SKEW}: integer, but a bound or the start is not; whole numbers",
+        ),
+        (
+            parameter(SKEW, times={STEP: 2}),
+            f"{FIT}: {STEP} is moved by 2 parameters; name it once",
+        ),
+        (
+            parameter(SKEW, times={"generators/crawler/skew": 2}),
+            f"{FIT}.parameters.{SKEW}: generators/crawler/skew leads nowhere: there is no 'skew';"
+            " did you mean 'size_skew'?",
+        ),
+        (
+            {"worlds": {"ann": 3}},
+            f"{FIT}.worlds: unknown workload 'ann'; did you mean 'anns'?",
+        ),
+        (
+            {"evaluations": 5},
+            f"{FIT}.evaluations: 5 evaluations are no generation of 12; ask for at least as many as the"
+            " population has",
+        ),
+        ({"populaton": 5}, f"{FIT}.populaton: unknown key; did you mean 'population'?"),
+        ({"seed": -1}, f"{FIT}.seed: is -1 (integer); must be at least 0"),
+    ],
+)
+def test_every_problem_is_one_line(fit, line, config, tmp_path):
+    assert line in problems(fit, tmp_path)
+
+
+def test_a_fit_of_no_study_is_refused(config, tmp_path):
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump({"fit": {"stream3llm": config["fit"]["stream2llm"]}}))
+    with pytest.raises(ConfigError, match=r"there is no study 'stream3llm'; did you mean 'stream2llm'\?"):
+        read_all(["config/config.yaml", file])
+
+
+def test_the_configuration_holds_what_the_kept_fit_found(config):
+    """Value by value: an edit of either without the other fails here."""
+    for path, fitted in fitted_values(read_document(KEPT)).items():
+        found = config
+        for key in path.split("/"):
+            found = found[key]
+        assert found == fitted, path
+
+
+def test_the_kept_fit_is_one_of_the_declared_parameters(config):
+    declared = config["fit"]["stream2llm"]["parameters"]
+    kept = read_document(KEPT)["parameters"]
+    assert kept.keys() == declared.keys()
+    for path, keys in declared.items():
+        assert {key: kept[path][key] for key in keys} == keys, path

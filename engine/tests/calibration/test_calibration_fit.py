@@ -1,0 +1,153 @@
+"""Fits of the simulator to itself: what went in comes out, and nothing else is looked at."""
+
+import json
+import shutil
+
+import polars as pl
+import pytest
+from conftest import REFERENCE
+
+from headrace.calibration.fit import fit, run
+from headrace.calibration.parameters import parameters_of
+from headrace.calibration.serving import Serving
+from headrace.errors import HeadraceError
+
+STEP = "hardware/h200-tp2/overheads/step_s"
+SKEW = "generators/crawler/size_skew"
+POOL = "hardware/h200-tp2/kv_blocks"
+STUDY = "stream2llm"
+
+
+def serving_of(config, rows):
+    chosen = config["fit"][STUDY]
+    return Serving(config, STUDY, parameters_of(chosen), rows, chosen["worlds"])
+
+
+@pytest.fixture
+def few(rows):
+    """Those of one cell."""
+    return rows.filter(workload="crawler", stream=True)
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    """Fits in a folder of their own."""
+
+    def do(config, rows, name="fit", sources="sources", workers=1):
+        return fit(config, STUDY, rows, sources, tmp_path / f"{name}.jsonl", workers)
+
+    return do
+
+
+def test_the_values_that_made_the_rows_are_found(small, rows, fitted):
+    config = small(STEP, SKEW, evaluations=60)
+    truth = {STEP: 0.007, SKEW: 1.1}
+    made = serving_of(config, rows).reproduce(truth)
+    found = fitted(config, rows.with_columns(published=pl.Series(made)))
+    before, after = found["loss"]["before"]["loss"], found["loss"]["after"]["loss"]
+    assert after < before / 50
+    assert found["parameters"][STEP]["fitted"] == pytest.approx(0.007, rel=0.05)
+    assert found["parameters"][SKEW]["fitted"] == pytest.approx(1.1, abs=0.05)
+    for workload in ("anns", "crawler"):
+        assert found["summary"][workload]["median_after"] < 0.03
+    for side in ("moved_down", "moved_up"):
+        assert found["parameters"][STEP][side]["misfit"] > 5 * after
+
+
+def test_the_cost_of_a_swap_and_the_pool_show_in_the_rows_under_pressure(small, config):
+    """Both move the two rows that are there to fix them."""
+    swap = "hardware/h200-tp2/overheads/swap_block_s"
+    small(swap, POOL)
+    config["workloads"]["crawler"]["queries"] = 300
+    keys = {"artifact": "table3", "hardware": "h200-tp2", "workload": "crawler"}
+    keys |= {"setting": "delay10_cost_published", "qps": 4.0, "policy": "default_vllm", "stream": True}
+    rows = pl.DataFrame(
+        [
+            {**keys, "quantity": "ttft_p99_s", "published": 12.65},
+            {**keys, "artifact": "table4", "quantity": "preemptions", "published": 1735.0},
+        ]
+    )
+    serve = serving_of(config, rows).reproduce
+    (slow_s, preemptions) = serve({swap: 2e-4, POOL: 60_000})
+    assert preemptions > 0
+    assert serve({swap: 8e-4, POOL: 60_000}) != [slow_s, preemptions]
+    (fast_s, fewer) = serve({swap: 2e-4, POOL: 90_000})
+    assert fast_s < slow_s
+    assert fewer < preemptions
+
+
+def test_worlds_have_the_published_arrivals_and_their_median_counts(small, rows):
+    config = small(STEP, SKEW)
+    one = serving_of(config, rows).reproduce({STEP: 0.004, SKEW: 1.5})
+    config["fit"][STUDY]["worlds"] = {"crawler": 3, "anns": 3}
+    three = serving_of(config, rows).reproduce({STEP: 0.004, SKEW: 1.5})
+    assert one != three
+    assert len(one) == len(three) == rows.height
+
+
+def test_the_document_does_not_depend_on_the_number_of_workers(small, few, fitted):
+    config = small(STEP, SKEW, evaluations=6)
+    documents = [fitted(config, few, name, workers=workers) for name, workers in (("a", 1), ("b", 2))]
+    assert json.dumps(documents[0]) == json.dumps(documents[1])
+
+
+def test_it_does_not_depend_on_what_the_configuration_holds_where_it_moves(small, few, fitted):
+    """So that a fit whose result was adopted gives itself again, from the points that it kept."""
+    config = small(STEP, SKEW, evaluations=6)
+    first = fitted(config, few)
+    config["hardware"]["h200-tp2"]["overheads"]["step_s"] = 0.0123
+    config["generators"]["crawler"]["size_skew"] = 0.9
+    assert fitted(config, few) == first
+
+
+def test_points_of_another_engine_are_served_anew(small, few, fitted, capsys):
+    config = small(STEP, SKEW, evaluations=6)
+    first = fitted(config, few)
+    config["hardware"]["h200-tp2"]["overheads"]["request_s"] = 0.002
+    assert fitted(config, few) != first
+    assert "set aside" in capsys.readouterr().err
+    fitted(config, few, sources="other sources")
+    assert "set aside" in capsys.readouterr().err
+
+
+def test_a_run_looks_at_calibrated_rows_only(small, tmp_path):
+    """The same bytes, whatever all other published numbers say."""
+    config = small(STEP, SKEW, evaluations=6)
+    poisoned = tmp_path / "reference"
+    shutil.copytree(REFERENCE, poisoned)
+    for name, kept in (
+        ("ttft_seconds.csv", ",main,0.5,|,main,4.0,|crawler,delay10_cost_based|,main,0.25,|anns,main,2.0,"),
+        ("preemptions.csv", "crawler,delay10_cost_based,default_vllm"),
+    ):
+        lines = (poisoned / name).read_text().splitlines()
+        for index, line in enumerate(lines[1:], start=1):
+            if not any(part in line for part in kept.split("|")):
+                head, _, last = line.rpartition(",")
+                lines[index] = f"{head},{float(last) * 7 + 1}"
+        (poisoned / name).write_text("\n".join(lines) + "\n")
+    speedups = poisoned / "ttft_speedups.csv"
+    head, *lines = speedups.read_text().splitlines()
+    lines = [f"{line.rpartition(',')[0]},{float(line.rpartition(',')[2]) * 3}" for line in lines]
+    speedups.write_text("\n".join([head, *lines]) + "\n")
+    for name, reference in (("plain", REFERENCE), ("poisoned", poisoned)):
+        run(config, STUDY, reference, "sources", tmp_path / name / "fit.json")
+    assert speedups.read_text() != (REFERENCE / speedups.name).read_text()
+    plain, other = ((tmp_path / name / "fit.json").read_bytes() for name in ("plain", "poisoned"))
+    assert plain == other
+
+
+def test_a_start_that_the_engine_refuses_is_one_line(small, few, fitted):
+    config = small(POOL, STEP)
+    config["fit"][STUDY]["parameters"][POOL] |= {"start": 10, "low": 5, "high": 20}
+    with pytest.raises(
+        HeadraceError, match=r"^start of the fit: inline h200-tp2 crawler .* is nan in the simulator"
+    ) as error:
+        fitted(config, few)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_workload_of_traces_can_not_be_fitted(small, few, fitted):
+    config = small(STEP, SKEW)
+    config["workloads"]["crawler"]["source"] = "data/traces/crawler_sample"
+    with pytest.raises(HeadraceError, match=r"use source: synthetic"):
+        fitted(config, few)

@@ -1,0 +1,121 @@
+"""A fit on the terminal and as Markdown."""
+
+import json
+import re
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from headrace.calibration.document import document
+from headrace.calibration.objective import Objective
+from headrace.calibration.parameters import Parameter
+from headrace.calibration.search import Generation
+from headrace.calibration.solve import Point, Solution
+from headrace.cli import main
+from headrace.scorecard.reference import KEYS
+
+STEP = Parameter("hardware/h200-tp2/overheads/step_s", "per step", 0.004, 0.001, 0.1, scale="log")
+SKEW = Parameter("generators/crawler/size_skew", "a shape", 1.0, 0.0, 2.0)
+IDLE = Parameter("generators/anns/pool_overlap", "a share", 0.5, 0.0, 1.0)
+CELL = {"artifact": "inline", "hardware": "h200-tp2", "workload": "crawler", "setting": "main", "qps": 4.0}
+CELL |= {"policy": "default_vllm", "stream": True}
+ROWS = [
+    {**CELL, "quantity": "ttft_p50_s", "published": 0.1},
+    {**CELL, "quantity": "ttft_p99_s", "published": 2.0},
+    {**CELL, "stream": False, "quantity": "ttft_p50_s", "published": 0.4},
+    {**CELL, "setting": "delay10_cost_published", "quantity": "preemptions", "published": 0.0},
+]
+
+
+@pytest.fixture
+def found():
+    rows = pl.DataFrame(ROWS, schema=KEYS | {"published": pl.Float64})
+    objective = Objective(
+        rows["quantity"].to_list(), rows["published"].to_list(), 0.1, 0.002, {"ttft_p99_s": 0.3}
+    )
+    before = Point({STEP.path: 0.004, SKEW.path: 1.0, IDLE.path: 0.5}, [0.05, 3.0, 0.5, 7.0], 0.5, 0.5)
+    after = Point({STEP.path: 0.1, SKEW.path: 1.2, IDLE.path: 0.5}, [0.11, 1.9, 0.4, 2.0], 0.04, 0.05)
+    moved = {
+        STEP.path: [(0.063, 0.06), None],
+        SKEW.path: [(1.0, 0.03), (1.4, None)],
+        IDLE.path: [(0.4, 0.0401), (0.6, 0.0399)],
+    }
+    solution = Solution(
+        before, after, moved, [Generation(12, 0.2, 0.4), Generation(24, 0.05, 0.1)], "evaluations", 1
+    )
+    chosen = {
+        "objective": {"huber": 0.1},
+        "seed": 1,
+        "evaluations": 24,
+        "population": 12,
+        "worlds": {"crawler": 2},
+    }
+    return document(solution, [STEP, SKEW, IDLE], rows, objective, chosen, {"sources": "abc"})
+
+
+@pytest.fixture
+def headrace(found, tmp_path, monkeypatch):
+    """Runs the command beside a result."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fit.json").write_text(json.dumps(found))
+    return lambda *arguments: CliRunner().invoke(main, ["calibration", *arguments])
+
+
+def test_errors_are_relative_and_of_nothing_there_is_none(found):
+    first, second, third, preemptions = found["rows"]
+    assert (first["error_before"], first["error_after"]) == (pytest.approx(-0.5), pytest.approx(0.1))
+    assert (second["before"], second["after"], second["weight"]) == (3.0, 1.9, 0.3)
+    assert third["weight"] == 1.0
+    assert (preemptions["error_before"], preemptions["error_after"]) == (None, None)
+
+
+def test_the_summary_is_of_absolute_errors(found):
+    # before 50, 50, 25 %; fitted 10, 5, 0 %; P90 linear between order statistics
+    summary = found["summary"]["crawler"]
+    assert summary["rows"] == 3
+    assert summary["median_before"] == pytest.approx(0.5)
+    assert summary["median_after"] == pytest.approx(0.05)
+    assert summary["p90_after"] == pytest.approx(0.09)
+
+
+def test_the_terminal_shows_cells_parameters_and_how_to_adopt(headrace):
+    text = headrace("show", "fit.json").stdout
+    assert "loss 0.5 at the start, 0.05 fitted (0.04 of it misfit" in " ".join(text.split())
+    assert re.search(r"crawler, 4 QPS, streaming +-50 to \+10 % +\+50 to -5 %", text)
+    assert re.search(r"crawler, 4 QPS, non-streaming +\+25 to \+0 %", text)
+    assert re.search(r"7\.00 to 2\.00", text)
+    assert re.search(r"h200-tp2/step_s +0\.004 +0\.1 ! +0\.001 \.\. 0\.1 +\+50% +-", text)
+    assert re.search(r"crawler/size_skew +1 +1\.2 +0 \.\. 2 +-25% +-", text)
+    plain = " ".join(text.split())
+    assert "at a bound (within 2% of the range): h200-tp2/step_s." in plain
+    assert "changes by less than 2%): anns/pool_overlap." in plain
+    assert "the prior holds it): crawler/size_skew." in plain
+    assert "headrace calibration adopt fit.json" in plain
+
+
+def test_markdown_has_the_same_tables(headrace):
+    text = headrace("show", "--markdown", "fit.json").stdout
+    assert re.search(r"^\| crawler, 4 QPS, streaming +\| +-50 to \+10 % \| \+50 to -5 % \|", text, re.M)
+    assert text.count("**Calibrated rows**") == 1
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.M)
+    assert len(tables) == 3
+    for table in tables:
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "has no section 'parameters'; name a result of make calibrate"),
+        ('{"parameters": {}}', "has no section 'rows'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["show", "adopt"])
+def test_another_file_is_one_line(command, content, line, headrace, tmp_path):
+    (tmp_path / "fit.json").write_text(content)
+    done = headrace(command, "fit.json")
+    assert done.exit_code == 1
+    assert line in done.stderr
+    assert len(done.stderr.splitlines()) == 1
