@@ -1,6 +1,6 @@
 """Runs beside the grid of a study: which there are, on what, and with which part of the configuration."""
 
-from headrace.variants.definition import BASELINE, shown_hardware, testable
+from headrace.variants.definition import BASELINE, movable, shown_hardware
 
 
 def variants_of(study):
@@ -68,17 +68,17 @@ def fastest_cells(study):
     ]
 
 
-def tested(study):
+def movable_of(study):
     """The claims that can be looked at here, and the assumptions that can move one of them."""
     definition = variants_of(study).get("sensitivity")
     if not definition:
         return [], []
-    return testable(definition, varied_hardware(study), varied_workloads(study))
+    return movable(definition, varied_hardware(study), varied_workloads(study))
 
 
 def assumptions(study):
     """Names of what is moved."""
-    _, found = tested(study)
+    _, found = movable_of(study)
     return [assumption.name for assumption in found]
 
 
@@ -142,7 +142,7 @@ def parity_sources():
 
 def claim_sources():
     """The policies that claims name, no others."""
-    claims, _ = tested("stream2llm")
+    claims, _ = movable_of("stream2llm")
     policies = sorted({cell["policy"] for claim in claims for cell in claim.cells})
     names = varied_workloads("stream2llm")
     return serving_sources("headrace.variants.sensitivity", policies, names)
@@ -175,7 +175,7 @@ def variant_sizes(study, part):
 
 def variant_names(study):
     """The figures and tables of runs beside the grid that the configuration gives."""
-    claims, found = tested(study)
+    claims, found = movable_of(study)
     names = ["parity"] if varied_workloads(study) else []
     return [*names, "sensitivity", "sensitivity_table"] if claims and found else names
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from headrace.plots.style import NOTE_GREY, drawing, note, save
-from headrace.variants.effects import Effect, Moved, Tested, tested_claims
+from headrace.variants.effects import Effect, Moved, Watched, watched_claims
 
 SHOWN = 10
 """Assumptions per claim that have bars; the others are summed up."""
@@ -37,35 +37,35 @@ def draw(
     """Draw each claim with nothing moved (a line) and with each assumption moved down and up (bars).
 
     Inputs as of `headrace.tables.sensitivity.write`. The assumptions with the largest effect have bars, the
-    others a line of text. Writes `out_stem`.svg, .pdf and .png. Raises HeadraceError as `tested_claims` does.
+    others a line of text. Writes `out_stem`.svg, .pdf and .png. Raises HeadraceError as `watched_claims`.
     """
-    tested = tested_claims(outcomes, reference, definition, hardware)
-    columns = min(COLUMNS, len(tested))
-    rows = math.ceil(len(tested) / columns)
+    watched = watched_claims(outcomes, reference, definition, hardware)
+    columns = min(COLUMNS, len(watched))
+    rows = math.ceil(len(watched) / columns)
     heights = [
-        max(_rows(each) for each in tested[start : start + columns])
-        for start in range(0, len(tested), columns)
+        max(_rows(each) for each in watched[start : start + columns])
+        for start in range(0, len(watched), columns)
     ]
     with drawing(height_in=1.2 + sum(0.72 + 0.135 * height for height in heights)) as figure:
         panels = figure.subplots(rows, columns, squeeze=False, height_ratios=[4 + each for each in heights])
-        for axes, each in zip(panels.flat, tested, strict=False):
+        for axes, each in zip(panels.flat, watched, strict=False):
             _panel(axes, each)
-        for axes in panels.flat[len(tested) :]:
+        for axes in panels.flat[len(watched) :]:
             axes.set_axis_off()
-        _legend(figure, tested, definition["change"])
-        note(figure, _says(definition), *_unmoved(tested), f"{hardware}; {provenance}.")
+        _legend(figure, watched, definition["change"])
+        note(figure, _says(definition), *_unmoved(watched), f"{hardware}; {provenance}.")
         save(figure, out_stem)
 
 
-def _rows(each: Tested) -> int:
+def _rows(each: Watched) -> int:
     return min(SHOWN, len(_moving(each))) + (len(_moving(each)) > SHOWN)
 
 
-def _moving(each: Tested) -> list[Effect]:
+def _moving(each: Watched) -> list[Effect]:
     return [effect for effect in each.effects if effect.size > 0]
 
 
-def _panel(axes: Axes, each: Tested) -> None:
+def _panel(axes: Axes, each: Watched) -> None:
     shown, others = _moving(each)[:SHOWN], _moving(each)[SHOWN:]
     for place, effect in enumerate(shown):
         for way, moved in (("lower", effect.lower), ("higher", effect.higher)):
@@ -98,7 +98,7 @@ def _bar(axes: Axes, base: float, place: int, way: str, moved: Moved) -> None:
     axes.barh(place - aside, moved.value - base, left=base, height=0.36, zorder=2.5, **look)
 
 
-def _rest(each: Tested, others: list[Effect]) -> str:
+def _rest(each: Watched, others: list[Effect]) -> str:
     most = max(effect.size for effect in others)
     noun = "other" if len(others) == 1 else "others"
     if each.claim.is_share:
@@ -106,7 +106,7 @@ def _rest(each: Tested, others: list[Effect]) -> str:
     return f"{len(others)} {noun} within ±{100 * math.expm1(most):.2g} %"
 
 
-def _value_axis(axes: Axes, each: Tested) -> None:
+def _value_axis(axes: Axes, each: Watched) -> None:
     values = [each.value, *([] if each.published is None else [each.published])]
     values += [
         way.value
@@ -142,16 +142,16 @@ def _ticks(low: float, high: float) -> list[float]:
     return [float(f"{value:.6g}") for value in np.arange(math.ceil(low / step), high / step) * step]
 
 
-def _legend(figure: Figure, tested: list[Tested], share: float) -> None:
+def _legend(figure: Figure, watched: list[Watched], share: float) -> None:
     handles: dict = {
         f"assumption {share:.0%} lower": Patch(color=LOOKS["lower"][0], linewidth=0),
         f"{share:.0%} higher": Patch(color=LOOKS["higher"][0], linewidth=0),
     }
-    if any(way.cut for each in tested for effect in each.effects for way in (effect.lower, effect.higher)):
+    if any(way.cut for each in watched for effect in each.effects for way in (effect.lower, effect.higher)):
         look = {"facecolor": "white", "edgecolor": "0.35", "hatch": CUT_HATCH, "linewidth": 0.6}
         handles["stopped at its limit before that"] = Patch(**look)
     handles["nothing moved"] = Line2D([], [], color="black", linewidth=0.9)
-    if any(each.published is not None for each in tested):
+    if any(each.published is not None for each in watched):
         handles["published"] = Line2D([], [], **PUBLISHED)
     figure.legend(
         list(handles.values()),
@@ -172,11 +172,11 @@ def _says(definition: dict) -> str:
     )
 
 
-def _unmoved(tested: list[Tested]) -> list[str]:
+def _unmoved(watched: list[Watched]) -> list[str]:
     """Assumptions that are 0, so that a share of them is nothing."""
     names = {
         effect.assumption.label: None
-        for each in tested
+        for each in watched
         for effect in each.effects
         if not any(float(value) for value in effect.higher.moved_to.split())
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headrace.files import write_text
 from headrace.tables.markdown import NONE, escape, heading, number, percent, table
-from headrace.variants.effects import Effect, Moved, Tested, tested_claims
+from headrace.variants.effects import Effect, Moved, Watched, watched_claims
 
 TITLE = "Sensitivity of the main claims to the assumptions"
 CUT = "*"
@@ -27,16 +27,16 @@ def write(
 ) -> None:
     """Write `out_stem`.csv and `out_stem`.md from the tables of `headrace.variants.sensitivity`.
 
-    definition: the key variants.<study>.sensitivity. Raises HeadraceError as `tested_claims` does.
+    definition: the key variants.<study>.sensitivity. Raises HeadraceError as `watched_claims` does.
     """
-    tested = tested_claims(outcomes, reference, definition, hardware)
+    watched = watched_claims(outcomes, reference, definition, hardware)
     share = definition["change"]
     page = [f"# {TITLE}", escape(f"{provenance[0].upper()}{provenance[1:]}. {hardware}."), _about(share)]
-    for each in tested:
+    for each in watched:
         page += heading(each.claim.title, [_base(each), _effects(each, share)])
     name = out_stem.with_suffix(".csv").name
     page += heading("Every row", [f"[{name}]({name}). Its columns: {', '.join(COLUMNS)}."])
-    write_text(out_stem.with_suffix(".csv"), _csv(tested))
+    write_text(out_stem.with_suffix(".csv"), _csv(watched))
     write_text(out_stem.with_suffix(".md"), "\n\n".join(page) + "\n")
 
 
@@ -49,7 +49,7 @@ def _about(share: float) -> str:
     )
 
 
-def _base(each: Tested) -> str:
+def _base(each: Watched) -> str:
     show = percent if each.claim.is_share else number
     worlds = f"{show(min(each.worlds))} to {show(max(each.worlds))} in {len(each.worlds)} worlds"
     if len(each.worlds) == 1:
@@ -58,7 +58,7 @@ def _base(each: Tested) -> str:
     return f"Nothing moved: **{show(each.value)}** ({worlds}). Published: {published}."
 
 
-def _effects(each: Tested, share: float) -> str:
+def _effects(each: Watched, share: float) -> str:
     headings = ["assumption", f"{share:.0%} lower", "claim", f"{share:.0%} higher", "claim"]
     body = [
         [
@@ -70,7 +70,7 @@ def _effects(each: Tested, share: float) -> str:
     return table(headings, body, labels=1) if body else ""
 
 
-def _way(each: Tested, way: Moved) -> tuple[str, str]:
+def _way(each: Watched, way: Moved) -> tuple[str, str]:
     to = ", ".join(f"{float(value):,.6g}" for value in way.moved_to.split()) or NONE
     if way.cut:
         to += f" {escape(CUT)}"
@@ -82,17 +82,17 @@ def _way(each: Tested, way: Moved) -> tuple[str, str]:
     return to, f"{number(way.value)} ({NONE if by is None else format(by, '+.1%')})"
 
 
-def _csv(tested: list[Tested]) -> str:
+def _csv(watched: list[Watched]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for each in tested:
+    for each in watched:
         for effect in each.effects:
             writer.writerow(_row(each, effect))
     return text.getvalue()
 
 
-def _row(each: Tested, effect: Effect) -> list[str]:
+def _row(each: Watched, effect: Effect) -> list[str]:
     row = [each.claim.name, effect.assumption.name, effect.assumption.label]
     row += [_text(each.value), _text(each.published)]
     for way in (effect.lower, effect.higher):

@@ -67,7 +67,7 @@ def _assumptions(config: dict, study: str, sensitivity: dict) -> Iterator[Fault]
     for index, assumption in enumerate(sensitivity["assumptions"]):
         here: Keys = ("sensitivity", "assumptions", index)
         if assumption["name"] == BASELINE:
-            yield (*here, "name"), f"is {BASELINE!r}, which is what nothing moved is called", "rename it"
+            yield (*here, "name"), f"is {BASELINE!r}, the name for nothing moved", "rename it"
         for place, path in enumerate(assumption["paths"]):
             try:
                 if hardware in config["hardware"]:

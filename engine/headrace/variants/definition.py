@@ -76,7 +76,7 @@ class Assumption:
         return any(root[0] != "generators" or root[1] in claim.workloads for root in roots)
 
 
-def testable(
+def movable(
     definition: dict, hardware: str, workloads: Collection[str]
 ) -> tuple[list[Claim], list[Assumption]]:
     """The claims about these workloads alone, and the assumptions that can move one of them.

@@ -35,7 +35,7 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Watched:
     """A claim: its value with nothing moved, by world and as the median, the published one, the effects."""
 
     claim: Claim
@@ -59,9 +59,9 @@ def change(claim: Claim, base: float, value: float | None) -> float | None:
     return value - base if claim.is_share else value / base - 1
 
 
-def tested_claims(
+def watched_claims(
     outcomes: list[Path], reference: list[Path], definition: dict, hardware: str
-) -> list[Tested]:
+) -> list[Watched]:
     """The claims of `definition` (variants.<study>.sensitivity) that the files `outcomes` hold, in its order.
 
     reference: files of the folder of published numbers. Effects are sorted by size, largest first.
@@ -87,7 +87,7 @@ def tested_claims(
             if (effect := _effect(rows, claim, assumption, middle)) is not None
         ]
         effects.sort(key=lambda effect: -effect.size)
-        found.append(Tested(claim, base, published_value(claim, published), tuple(effects)))
+        found.append(Watched(claim, base, published_value(claim, published), tuple(effects)))
     if not found:
         raise HeadraceError(
             "sensitivity", "no claim has a value", "generate a workload of one: source synthetic"

@@ -80,11 +80,12 @@ def write_parity(
 ) -> None:
     """Serve `cells` with all arrivals at 0 in worlds 0.. of their workload (`worlds`); write CSV (`COLUMNS`).
 
-    Raises HeadraceError when default_vllm, non-streaming, of a workload is missing, and as `Trial` does.
+    default_vllm, non-streaming, is served for each of them, too. Raises HeadraceError as `Trial` does.
     """
     trial, runs = Trial(config, study, arrivals="at_once"), []
-    with progress_bar("all at once", len(cells), progress) as advance:
-        for cell in sorted(cells, key=_baseline_first):
+    whole = _with_baselines(cells)
+    with progress_bar("all at once", len(whole), progress) as advance:
+        for cell in whole:
             for table, totals in trial.served(cell, range(worlds[cell["workload"]])):
                 runs.append(_run(cell, table, totals, runs))
             advance()
@@ -107,8 +108,12 @@ def read_parity(file: Path) -> list[Run]:
     return found
 
 
-def _baseline_first(cell: Axes) -> tuple[str, bool]:
-    return str(cell["workload"]), (cell["policy"], cell["stream"]) != BASELINE
+def _with_baselines(cells: list[Axes]) -> list[Axes]:
+    """By workload, its baseline first."""
+    policy, stream = BASELINE
+    whole = {tuple({**cell, "policy": policy, "stream": stream}.items()): None for cell in cells}
+    whole |= {tuple(cell.items()): None for cell in cells}
+    return sorted(map(dict, whole), key=lambda cell: str(cell["workload"]))
 
 
 def _run(cell: Axes, table: pl.DataFrame, totals: dict, before: list[Run]) -> Run:
@@ -124,7 +129,7 @@ def _run(cell: Axes, table: pl.DataFrame, totals: dict, before: list[Run]) -> Ru
             *("preemptions_recompute", "preemptions_swap"),
         )
     }
-    base = _baseline(cell, totals["world"], before)
+    base = next((run for run in before if _is_baseline(run, cell, totals["world"])), None)
     return Run(
         **key,
         world=totals["world"],
@@ -141,16 +146,9 @@ def _run(cell: Axes, table: pl.DataFrame, totals: dict, before: list[Run]) -> Ru
     )
 
 
-def _baseline(cell: Axes, world: int, before: list[Run]) -> Run | None:
-    """The run of default_vllm, non-streaming, in that world; None for itself."""
-    if (cell["policy"], cell["stream"]) == BASELINE:
-        return None
-    for run in before:
-        if (run.workload, run.world, run.policy, run.stream) == (cell["workload"], world, *BASELINE):
-            return run
-    raise HeadraceError(
-        f"parity of {cell['workload']}", "default_vllm, non-streaming, is missing", "add it to the policies"
-    )
+def _is_baseline(run: Run, cell: Axes, world: int) -> bool:
+    """Whether `run` is default_vllm, non-streaming, of that workload and world; it comes first."""
+    return (run.workload, run.world, run.policy, run.stream) == (cell["workload"], world, *BASELINE)
 
 
 def _csv(runs: list[Run]) -> str:

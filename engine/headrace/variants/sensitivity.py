@@ -13,7 +13,7 @@ from headrace.errors import HeadraceError, nearest
 from headrace.files import write_text
 from headrace.scorecard.csv_rows import read_rows
 from headrace.trial import Trial, changed
-from headrace.variants.definition import BASELINE, Assumption, Claim, testable
+from headrace.variants.definition import BASELINE, Assumption, Claim, movable
 from headrace.variants.moves import Move, moved
 from headrace.workload.progress import progress_bar
 
@@ -47,7 +47,7 @@ def write_sensitivity(
 
     Raises HeadraceError for an unknown assumption, and as `Trial` does.
     """
-    claims, assumptions = testable(definition, hardware, generated(config))
+    claims, assumptions = movable(definition, hardware, generated(config))
     moves: dict[str, Move] = {BASELINE: Move({}, False)}
     if name != BASELINE:
         assumption = _named(assumptions, name)
