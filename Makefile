@@ -39,7 +39,7 @@ report: $(READY) ## the study and its report: one HTML file, results/report.html
 	@echo "report: $(REPORT)"
 
 calibrate: $(READY) ## fit the free values to the calibration set (a quarter of an hour on 2 cores)
-	@$(SNAKEMAKE) calibrate
+	@$(SNAKEMAKE) calibrate convergence
 	@$(BIN)/headrace calibration show results/stream2llm/variants/calibration/fit.json
 
 pictures: $(READY) ## the pictures of the documents and the page docs/fidelity.md, made anew

@@ -8,6 +8,7 @@ Inputs:  config/studies/stream2llm.fit.yaml and .calibration.yaml, data/referenc
 Outputs: <stream2llm>/variants/calibration/fit.json           values, errors before and after
          <stream2llm>/variants/calibration/evaluations.jsonl  every point served: a fit that was
                                                               interrupted goes on from there
+         <stream2llm>/variants/calibration/convergence.svg    the loss on the way, the values at its end
 """
 
 
@@ -34,3 +35,35 @@ rule calibrate:
         sources=digest("headrace.calibration.fit"),
     script:
         "../scripts/calibrate.py"
+
+
+rule convergence:
+    """How the fit went: loss against evaluations, values between their bounds."""
+    input:
+        fit="<stream2llm>/variants/calibration/fit.json",
+    output:
+        multiext(
+            "<stream2llm>/variants/calibration/convergence",
+            svg=".svg",
+            pdf=".pdf",
+            png=".png",
+        ),
+    log:
+        "<logs>/stream2llm/convergence.log",
+    benchmark:
+        "<benchmarks>/stream2llm/convergence.tsv"
+    localrule: True
+    conda:
+        "../../envs/headrace.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        figure="convergence",
+        provenance=provenance(
+            fitted_names("stream2llm", "hardware", study_hardware("stream2llm")),
+            backend="sim",
+        ),
+        sources=digest("headrace.plots.convergence"),
+    script:
+        "../scripts/figure.py"

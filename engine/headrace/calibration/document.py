@@ -1,6 +1,6 @@
 """The result of a fit as one JSON document: made, read and checked."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from headrace.calibration.objective import Objective
-from headrace.calibration.parameters import Parameter
+from headrace.calibration.parameters import Parameter, settings
 from headrace.calibration.solve import Point, Solution
 from headrace.errors import HeadraceError
 from headrace.files import read_json
@@ -75,13 +75,18 @@ def read_document(path: Path) -> dict:
     return found
 
 
+def parameters_in(found: dict) -> list[Parameter]:
+    """The parameters of a document, as they were fitted."""
+    names = [field.name for field in fields(Parameter) if field.name != "path"]
+    return [
+        Parameter(path, **{name: keys[name] for name in names}) for path, keys in found["parameters"].items()
+    ]
+
+
 def fitted_values(found: dict) -> dict[str, float]:
     """All that the configuration is to hold by a document: fitted values and those that follow, by path."""
-    values = {}
-    for path, keys in found["parameters"].items():
-        kept = {name: keys[name] for name in ("of", "start", "low", "high", "scale", "integer", "times")}
-        values |= Parameter(path, **kept).settings(keys["fitted"])
-    return values
+    fitted = {path: keys["fitted"] for path, keys in found["parameters"].items()}
+    return settings(parameters_in(found), fitted)
 
 
 def _parameter(parameter: Parameter, solution: Solution) -> dict:

@@ -84,7 +84,7 @@ def _parameters(found: dict) -> Section:
     rows, bounded, unfixed, falling = [], [], [], []
     for path, keys in found["parameters"].items():
         at_bound = min(keys["position"], 1 - keys["position"]) < NEAR
-        changes = [_rise(keys[side], misfit) for side in ("moved_down", "moved_up")]
+        changes = [rise(keys[side], misfit) for side in ("moved_down", "moved_up")]
         known = [change for change in changes if change is not None]
         for listed, condition in (
             (bounded, at_bound),
@@ -125,7 +125,8 @@ def _change(row: dict) -> str:
     return f"{100 * row['error_before']:+.0f} to {100 * row['error_after']:+.0f} %"
 
 
-def _rise(moved: dict | None, misfit: float) -> float | None:
+def rise(moved: dict | None, misfit: float) -> float | None:
+    """Relative change of the misfit by `moved_down` or `moved_up`; None where it was not made or served."""
     if moved is None or moved["misfit"] is None or misfit == 0:
         return None
     return moved["misfit"] / misfit - 1

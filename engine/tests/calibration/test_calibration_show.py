@@ -13,6 +13,7 @@ from headrace.calibration.parameters import Parameter
 from headrace.calibration.search import Generation
 from headrace.calibration.solve import Point, Solution
 from headrace.cli import main
+from headrace.plots.convergence import draw
 from headrace.scorecard.reference import KEYS
 
 STEP = Parameter("hardware/h200-tp2/overheads/step_s", "per step", 0.004, 0.001, 0.1, scale="log")
@@ -102,6 +103,15 @@ def test_markdown_has_the_same_tables(headrace):
     assert len(tables) == 3
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+def test_the_figure_names_every_value_and_is_the_same_each_time(headrace, tmp_path):
+    for name in ("one", "two"):
+        draw([tmp_path / "fit.json"], tmp_path / name, provenance="simulated; made up")
+    svg = (tmp_path / "one.svg").read_bytes()
+    assert svg == (tmp_path / "two.svg").read_bytes()
+    for text in ("h200-tp2/step_s", "crawler/size_skew", "simulated; made up", "generations of 12"):
+        assert f"<!-- {text}".encode() in svg or text.encode() in svg
 
 
 @pytest.mark.parametrize(
