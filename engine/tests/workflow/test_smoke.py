@@ -15,10 +15,17 @@ SMOKE = ("--configfile", "config/smoke.yaml")
 RESULTS = Path("results/smoke/stream2llm")
 CELLS = 20
 CELL_FIGURES = {f"stream2llm_fig{number}" for number in (5, 6, 7, 11, 12)}
-FIGURES = CELL_FIGURES | {f"stream2llm_fig{number}" for number in (4, 8, 9, 10)}
+SCORED_FIGURES = {"stream2llm_fidelity", "stream2llm_fidelity_errors"}
+FIGURES = CELL_FIGURES | SCORED_FIGURES | {f"stream2llm_fig{number}" for number in (4, 8, 9, 10)}
+FIGURES |= {"stream2llm_sensitivity"}
 CELL_TABLES = {f"stream2llm_{name}" for name in ("table3", "table4", "inline")}
 TIMED = "stream2llm_sched_latency"
-TABLES = CELL_TABLES | {"stream2llm_table2", TIMED}
+TARGETS = "stream2llm_targets"
+PARITY = "stream2llm_parity"
+TABLES = CELL_TABLES | {"stream2llm_table2", TIMED, TARGETS, PARITY}
+SENSITIVITY_TABLE = 1
+VARIANTS = 7
+"""Tables of runs beside the grid: draws, floor, parity, nothing moved and three assumptions."""
 
 
 snakemake = partial(repository_copy.snakemake, together=True)
@@ -137,7 +144,8 @@ def test_the_report_is_one_file_with_everything_in_it(copy):
         result = shown[str(RESULTS / kind.format(stem))]
         assert len(result["caption"]) > 100
         assert result["data_uri"].startswith("data:")
-    assert {str(RESULTS / f"report/{name}.html") for name in ("front_page", "scorecard")} <= set(shown)
+    pages = {str(RESULTS / f"report/{name}.html") for name in ("front_page", "scorecard", "fidelity")}
+    assert pages <= set(shown)
 
 
 def test_a_report_of_what_is_not_there_is_refused(copy):
@@ -166,13 +174,25 @@ def test_an_edit_to_a_figure_draws_that_figure_only(copy, edit):
 def test_an_edit_to_the_style_of_figures_draws_figures_only(copy, edit):
     edit("engine/headrace/plots/style.py")
     rules, _ = planned(copy)
-    assert set(rules) == FIGURES | {"all"}
+    assert set(rules) == FIGURES | {"fidelity_page", "all"}
 
 
 def test_an_edit_to_a_policy_serves_its_cells_only(copy, edit):
     edit("engine/headrace/scheduling/policies/lcas.py")
     rules, output = planned(copy)
-    expected = CELL_FIGURES | CELL_TABLES | {TIMED, "run_cell", "metrics", "scorecard", "all"}
+    expected = CELL_FIGURES | CELL_TABLES | SCORED_FIGURES
+    expected |= {
+        TARGETS,
+        PARITY,
+        TIMED,
+        "run_cell",
+        "redraw",
+        "floor",
+        "parity",
+        "metrics",
+        "scorecard",
+        "all",
+    }
     assert {rule for rule in rules if not rule.endswith("_page")} == expected
     assert rules["run_cell"] == CELLS // 5
     assert set(re.findall(r"^    wildcards: .*policy=(\w+),", output, re.M)) == {"lcas"}
@@ -218,6 +238,7 @@ def test_two_runs_write_the_same_bytes(copy):
         for file in sorted((first / "stream2llm").rglob("*"))
         if file.suffix in kinds and file.name not in ("run.json", "sched_latency.csv")
     ]
-    assert len(files) == 2 * CELLS + len(FIGURES | TABLES - {TIMED}) + 7
+    shown = len(FIGURES | TABLES - {TIMED}) + SENSITIVITY_TABLE
+    assert len(files) == 2 * CELLS + shown + VARIANTS + 7
     different = [str(file) for file in files if (first / file).read_bytes() != (again / file).read_bytes()]
     assert different == []
