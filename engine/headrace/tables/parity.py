@@ -94,7 +94,7 @@ def _verdict(shown: dict[Group, list[Run]]) -> str:
         return _median(worst, quantity) - _median(base, quantity)
 
     return (
-        f"{inside} of {len(ratios)} streaming policies are within {percent(TARGET)} of non-streaming. The"
+        f"Within {percent(TARGET)} of non-streaming: {inside} of {len(ratios)} streaming policies. The"
         f" furthest is {escape(key[2])}, at {ratios[key]:.3f} of its throughput (the engine alone"
         f" {_median(worst, 'busy_ratio'):.3f}): {more('completion_s'):+.1f} s to completion, of which"
         f" {more('busy_s'):+.1f} s busy and {more('idle_s'):+.1f} s idle;"
@@ -150,9 +150,13 @@ def _median(found: list[Run], quantity: str) -> float:
 def _sizes(groups: dict[Group, list[Run]]) -> str:
     largest = {key[1]: found for key, found in sorted(groups.items(), key=lambda item: len(item[1]))}
     return "; ".join(
-        f"{workload}: {largest[workload][0].requests:,} requests in each of {len(largest[workload])} worlds"
+        f"{workload}: {largest[workload][0].requests:,} requests{_each(len(largest[workload]))}"
         for workload in sorted(largest, reverse=True)
     )
+
+
+def _each(worlds: int) -> str:
+    return f" in each of {worlds} worlds" if worlds > 1 else ""
 
 
 def _csv(groups: dict[Group, list[Run]]) -> str:

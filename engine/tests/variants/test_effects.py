@@ -197,7 +197,7 @@ def test_the_table_of_parity_says_of_what_the_difference_is(tmp_path):
     parity_table.write([tmp_path / "runs.csv"], tmp_path / "parity", "simulated; model x")
     page = (tmp_path / "parity.md").read_text()
     assert (
-        "1 of 2 streaming policies are within 2.0% of non-streaming. The furthest is fcfs, at 0.800 of its"
+        "Within 2.0% of non-streaming: 1 of 2 streaming policies. The furthest is fcfs, at 0.800 of its"
         " throughput (the engine alone 0.909): +25.0 s to completion, of which +9.0 s busy and +16.0 s idle;"
         " 5.0% of the tokens invalidated, 5.0% computed again, +1.25% steps of 8.15 instead of 7.50 tokens,"
         " and 250 unfinished requests instead of 200."
