@@ -12,7 +12,7 @@ KEPT = "data/calibration"
 
 @click.group()
 def calibration() -> None:
-    """Look at the result of `make calibrate`; write it into the configuration."""
+    """Show a fit to published numbers, and adopt its values."""
 
 
 @calibration.command()

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.calibration.adopt import adopt, edited
 from headrace.calibration.scalars import yaml_number
+from headrace.cli import main
 from headrace.config import read_all
 from headrace.errors import HeadraceError
 
+REPOSITORY = Path(__file__).parents[3]
 TEXT = """\
 # Sheets.
 gpu:
@@ -154,6 +156,16 @@ def test_the_projects_configuration_takes_a_fit(config, copied):
         assert math.isclose(adopted["hardware"][hardware]["overheads"]["step_s"], step_s, rel_tol=1e-3)
     pool = adopted["hardware"]["h200-tp2"]
     assert pool["host_blocks"] == 2 * pool["kv_blocks"]
+
+
+def test_the_command_writes_beside_the_package(config, copied, monkeypatch):
+    shutil.copytree(REPOSITORY / "data/perf_models", copied / "data/perf_models")
+    monkeypatch.setattr("headrace.cli.configuration.ROOT", copied)
+    done = CliRunner().invoke(main, ["calibration", "adopt", str(result(copied, config, 0.9))])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == "data/calibration/stream2llm.json"
+    assert "config/hardware.yaml" in done.stdout.splitlines()
+    assert (copied / "data/calibration/stream2llm.json").exists()
 
 
 def test_nothing_is_written_when_one_value_can_not_be(config, copied):

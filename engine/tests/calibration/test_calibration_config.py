@@ -1,11 +1,13 @@
 """The section `fit` of the configuration, and the configuration against the fit that was kept."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from headrace.calibration.document import fitted_values, read_document
+from headrace.calibration.show import markdown
 from headrace.config import read_all
 from headrace.validation import ConfigError
 
@@ -107,3 +109,9 @@ def test_the_kept_fit_is_one_of_the_declared_parameters(config):
     assert kept.keys() == declared.keys()
     for path, keys in declared.items():
         assert {key: kept[path][key] for key in keys} == keys, path
+
+
+def test_the_page_shows_the_kept_fit(config):
+    text = Path("docs/calibration.md").read_text(encoding="utf-8")
+    _, shown, _ = re.split(r"<!-- (?:end of )?fit -->\n", text)
+    assert shown.strip() == markdown(read_document(KEPT)).strip()

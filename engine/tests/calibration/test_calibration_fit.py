@@ -2,16 +2,17 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import REFERENCE
 
 from headrace.calibration.fit import fit, run
 from headrace.calibration.parameters import parameters_of
 from headrace.calibration.serving import Serving
 from headrace.errors import HeadraceError
 
+REFERENCE = Path(__file__).parents[3] / "data/reference/stream2llm"
 STEP = "hardware/h200-tp2/overheads/step_s"
 SKEW = "generators/crawler/size_skew"
 POOL = "hardware/h200-tp2/kv_blocks"
