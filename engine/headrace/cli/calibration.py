@@ -21,7 +21,9 @@ def calibration() -> None:
     "--markdown", "as_markdown", is_flag=True, help="Tables in Markdown, as in docs/calibration.md."
 )
 def show(file: Path, as_markdown: bool) -> None:
-    """Print a fit: errors before and after, and what the rows say about each parameter.
+    """Print a fit: errors before and after, parameters.
+
+    Of each parameter: start, fitted value, bounds, and what the rows say about it.
 
     FILE: fit.json, as `make calibrate` writes it.
     """
@@ -46,7 +48,9 @@ def show(file: Path, as_markdown: bool) -> None:
 @click.argument("file", type=FILE)
 @click.option("--study", default="stream2llm", show_default=True, help="Whose fit it is.")
 def adopt(file: Path, study: str) -> None:
-    """Write fitted values into the files of config/, and keep the fit under data/calibration.
+    """Write fitted values into config/.
+
+    The fit itself is kept under data/calibration.
 
     FILE: fit.json, as `make calibrate` writes it. Only the numbers change; comments are yours to correct.
     """

@@ -25,6 +25,6 @@ def test_without_a_command_the_help_is_shown_as_it_is(headrace, command):
     assert (result.stdout + result.stderr).startswith("Usage: ")
 
 
-@pytest.mark.parametrize("command", [(), ("workload",)])
+@pytest.mark.parametrize("command", [(), ("workload",), ("calibration",)])
 def test_what_a_command_does_fits_into_a_line(headrace, command):
     assert "..." not in headrace(*command, "--help").stdout.split("Commands:")[1]
