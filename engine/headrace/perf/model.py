@@ -102,20 +102,18 @@ class PerfModel:
     def step_time(self, overheads: Overheads, max_tokens: int) -> StepTime:
         """A function that gives a step's seconds from its runs [(request, new tokens, new blocks), ...].
 
-        seconds = step_s + request_s * runs + forward_scale * (
-                  dense(all new tokens)
-                  + attention * sum(n (context + n / 2) over runs of n > 1 tokens)
-                  + decode * sum(context over runs of 1 token))
+        seconds = step_s + request_s * runs + dense_scale * dense(all new tokens)
+                  + attention_scale * (attention * sum(n (context + n / 2) over runs of n > 1 tokens)
+                                       + decode * sum(context over runs of 1 token))
         where context is `request.computed`, the request's computed tokens before the step. `max_tokens`
         is the token budget, the most new tokens of a step. Raises HeadraceError when the table is
         shorter than that.
         """
         dense = self.step.dense(max_tokens, f"performance model {self.hardware}")
         request_s = overheads.request_s
-        scale = overheads.forward_scale
-        pair_s = scale * self.step.attention_s_per_token_pair
-        decode_s = scale * self.step.decode_s_per_context_token
-        launched = [overheads.step_s + scale * seconds for seconds in dense]
+        pair_s = overheads.attention_scale * self.step.attention_s_per_token_pair
+        decode_s = overheads.attention_scale * self.step.decode_s_per_context_token
+        launched = [overheads.step_s + overheads.dense_scale * seconds for seconds in dense]
         # A step of one run is the common one; its own table leaves a product and a sum to do.
         alone = [
             seconds + request_s + (pair_s * n * n / 2 if n > 1 else 0.0) for n, seconds in enumerate(launched)
@@ -157,12 +155,12 @@ class PerfModel:
     def costs(self, overheads: Overheads, token_budget: int, block_size: int) -> Costs:
         """The cost-based eviction's estimates, with the software overheads in.
 
-        recompute(n) = forward_scale * mean latency(n) + ceil(n / token_budget) * step_s and
+        recompute(n) = mean latency(n) + what the two scales add + ceil(n / token_budget) * step_s and
         swap(n) = mean in + out + 2 * ceil(n / block_size) * swap_block_s, at the token counts of the tables, then fitted by
         degree 2. Warns (UserWarning) when an R2 is below 0.9.
         """
         recompute = [
-            overheads.forward_scale * seconds + -(-n // token_budget) * overheads.step_s
+            seconds + self._slower_s(overheads, n) + -(-n // token_budget) * overheads.step_s
             for n, seconds in zip(self.recompute.tokens, self.recompute.means_s(), strict=True)
         ]
         swap = [
@@ -174,6 +172,12 @@ class PerfModel:
             polynomial_fit(self.swap.tokens, swap),
             self.recompute.tokens[0],
         )
+
+    def _slower_s(self, overheads: Overheads, n: int) -> float:
+        """What a forward pass of n tokens without context takes longer for the two scales."""
+        attention_s = self.step.attention_s_per_token_pair * n * n / 2
+        dense_s = interpolate(self.step.tokens, self.step.dense_s, n)
+        return (overheads.dense_scale - 1) * dense_s + (overheads.attention_scale - 1) * attention_s
 
     def describe(self, file: str | Path) -> dict[str, object]:
         """What a result records of the model: its file and everything but the tables."""

@@ -7,15 +7,17 @@ from headrace.perf.records import above, at_least, read_record
 
 @dataclass(frozen=True, slots=True)
 class Overheads:
-    """What the serving software adds to the accelerator's time: a factor, and seconds. All 0 or more.
+    """What the serving software makes of the accelerator's time: two factors, and seconds on top of it.
 
     A table that was measured inside an engine (provider `published`) already holds part of them: set those
     to 0 in config/hardware.yaml, or they are counted twice.
     """
 
-    forward_scale: float = above(0)
-    """Forward pass of the engine at hand over that of the performance model, where its tables were measured
-    under another engine or version. 1 for a model of the engine itself."""
+    dense_scale: float = above(0)
+    """Projections, FFN and all-reduce of the engine at hand over those of the performance model, where its
+    tables were measured under another engine or version. 1 for a model of the engine itself."""
+    attention_scale: float = above(0)
+    """The same of attention, prefill and decode: another kernel, and a cache in blocks."""
     step_s: float = at_least(0)
     """Per step: scheduling, launch, synchronisation of the tensor-parallel ranks, output."""
     request_s: float = at_least(0)
@@ -43,4 +45,4 @@ class Overheads:
     def none(cls, **given: float) -> "Overheads":
         """None but what is given: for a model that was measured inside the engine."""
         zeros = dict.fromkeys(cls.__dataclass_fields__, 0.0)
-        return cls.from_dict({**zeros, "forward_scale": 1.0, **given})
+        return cls.from_dict({**zeros, "dense_scale": 1.0, "attention_scale": 1.0, **given})

@@ -8,7 +8,8 @@ from headrace.perf import Overheads, load_hardware, load_models
 ROOT = Path(__file__).parents[3]
 HARDWARE, MODELS = ROOT / "config" / "hardware.yaml", ROOT / "config" / "models.yaml"
 OVERHEADS = {
-    "forward_scale": 1.1,
+    "dense_scale": 1.1,
+    "attention_scale": 1.9,
     "step_s": 0.012,
     "request_s": 0.0002,
     "live_s": 4e-6,
@@ -60,7 +61,9 @@ def test_bad_overheads_are_refused(change, match):
 
 
 def test_a_missing_overhead_is_refused():
-    with pytest.raises(HeadraceError, match="key 'swap_block_s' is missing; keys: forward_scale, step_s"):
+    with pytest.raises(
+        HeadraceError, match="key 'swap_block_s' is missing; keys: dense_scale, attention_scale"
+    ):
         Overheads.from_dict({key: value for key, value in OVERHEADS.items() if key != "swap_block_s"})
 
 

@@ -74,7 +74,7 @@ toy-tp2:
   host_blocks: 20
   calibrated: false
   overheads:
-    {{forward_scale: 1, step_s: 0, request_s: 0, live_s: 0, reply_s: 0, handover_s: 0,
+    {{dense_scale: 1, attention_scale: 1, step_s: 0, request_s: 0, live_s: 0, reply_s: 0, handover_s: 0,
     handover_token_s: 0, tokenise_token_s: 0, swap_block_s: 0}}
 """
 
