@@ -156,8 +156,8 @@ class PerfModel:
         """The cost-based eviction's estimates, with the software overheads in.
 
         recompute(n) = mean latency(n) + what the two scales add + ceil(n / token_budget) * step_s and
-        swap(n) = mean in + out + 2 * ceil(n / block_size) * swap_block_s, at the token counts of the tables, then fitted by
-        degree 2. Warns (UserWarning) when an R2 is below 0.9.
+        swap(n) = mean in + out + 2 * ceil(n / block_size) * swap_block_s, at the token counts of the
+        tables, then fitted by degree 2. Warns (UserWarning) when an R2 is below 0.9.
         """
         recompute = [
             seconds + self._slower_s(overheads, n) + -(-n // token_budget) * overheads.step_s
