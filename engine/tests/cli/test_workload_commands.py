@@ -59,7 +59,7 @@ def test_stats_of_traces(headrace):
 def test_make_writes_what_the_workflow_writes(headrace, tmp_path):
     assert headrace("workload", "make", "anns", "--out", "w", "--queries", 30, "--worlds", 2).exit_code == 0
     parameters = yaml.safe_load((REPOSITORY / "config/workloads/anns.yaml").read_text())
-    generate("anns", parameters, 2, 2604, 30, tmp_path / "chunks", 24, progress=False)
+    generate("anns", parameters, 2, 2604, 30, tmp_path / "chunks", 128, progress=False)
     write_arrivals(30, 2, 2604, tmp_path / "arrivals")
     assert (tmp_path / "w/anns.parquet").read_bytes() == (tmp_path / "chunks").read_bytes()
     assert (tmp_path / "w/anns.arrivals.parquet").read_bytes() == (tmp_path / "arrivals").read_bytes()
