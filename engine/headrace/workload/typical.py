@@ -13,7 +13,7 @@ import polars as pl
 TOKENS_PER_S = 70_000
 """Speed of the queue, in the order of a pair of H200. It only sets how waits compare with durations."""
 CONTEXT_TOKENS = 28_000
-"""Context after which a token is twice the work, as attention makes it for a model of 8 billion parameters."""
+"""Context after which a token is twice the work: attention, for a model of 8 billion parameters."""
 LOADS = (0.1, 0.2, 0.4, 0.8)
 PERCENTILES = (50, 95, 99)
 
