@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from headrace.calibration.parameters import named
 from headrace.errors import HeadraceError, nearest
-from headrace.places import Places
+from headrace.places import Keys, Places
 
 
 def fit_problems(config: dict, places: Places) -> Iterator[HeadraceError]:
-    """Paths that lead to no number, bounds that hold no start, worlds of no workload, a budget too small."""
+    """Paths without a number, bounds without the start, worlds of no workload, stages that move nothing."""
     for study, fit in config.get("fit", {}).items():
         place = places.of(("fit", study))
         if study not in config["studies"]:
@@ -29,10 +30,28 @@ def fit_problems(config: dict, places: Places) -> Iterator[HeadraceError]:
                 )
             else:
                 yield HeadraceError(here, f"unknown workload {workload!r}", nearest(workload, served))
-        if fit["evaluations"] < fit["population"]:
-            here = places.of(("fit", study, "evaluations"))
-            problem = f"{fit['evaluations']} evaluations are no generation of {fit['population']}"
+        yield from _wrong_stages(fit, ("fit", study), places)
+
+
+def _wrong_stages(fit: dict, keys: Keys, places: Places) -> Iterator[HeadraceError]:
+    for index, stage in enumerate(fit["stages"]):
+        for at, pattern in enumerate(stage["parameters"]):
+            if not any(named(path, [pattern]) for path in fit["parameters"]):
+                here = places.of((*keys, "stages", index, "parameters", at))
+                remedy = "name paths under parameters; * stands for any text"
+                yield HeadraceError(here, f"{pattern!r} selects no parameter", remedy)
+        if sum(named(path, stage["parameters"]) for path in fit["parameters"]) == 1:
+            here = places.of((*keys, "stages", index, "parameters"))
+            yield HeadraceError(here, "selects one parameter", "move at least two: CMA-ES takes no fewer")
+        if stage["evaluations"] < fit["population"]:
+            here = places.of((*keys, "stages", index, "evaluations"))
+            problem = f"{stage['evaluations']} evaluations are no generation of {fit['population']}"
             yield HeadraceError(here, problem, "ask for at least as many as the population has")
+    patterns = [pattern for stage in fit["stages"] for pattern in stage["parameters"]]
+    for path in fit["parameters"]:
+        if not named(path, patterns):
+            here = places.of((*keys, "parameters", path))
+            yield HeadraceError(here, "is moved in no stage", "add it to one, or remove it")
 
 
 def _wrong_bounds(keys: dict, place: str) -> Iterator[HeadraceError]:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from headrace.calibration.course import Course
+from headrace.calibration.judge import Point
 from headrace.calibration.objective import Objective
 from headrace.calibration.parameters import Parameter, settings
-from headrace.calibration.solve import Point, Solution
+from headrace.calibration.solve import Solution
 from headrace.errors import HeadraceError
 from headrace.files import read_json
 from headrace.scorecard.reference import KEYS
@@ -55,12 +57,9 @@ def document(
         "search": {
             "optimiser": "CMA-ES",
             "seed": chosen["seed"],
-            "evaluations": chosen["evaluations"],
             "population": chosen["population"],
-            "stopped": solution.stopped,
-            "refused": solution.refused,
             "worlds": chosen["worlds"],
-            "generations": [asdict(generation) for generation in solution.generations],
+            "stages": [_stage(course) for course in solution.courses],
         },
         "made_with": {"cma": version("cma"), "numpy": np.__version__, **made_with},
     }
@@ -101,6 +100,22 @@ def _parameter(parameter: Parameter, solution: Solution) -> dict:
             side: None if found is None else dict(zip(("value", "misfit"), found, strict=True))
             for side, found in sides
         },
+    }
+
+
+def _stage(course: Course) -> dict:
+    generations = [asdict(generation) for generation in course.generations]
+    return {
+        "of": course.stage.of,
+        "parameters": [parameter.path for parameter in course.stage.parameters],
+        "rows": len(course.stage.rows),
+        "step": course.stage.step,
+        "evaluations": generations[-1]["evaluations"],
+        "loss_before": course.began.loss,
+        "loss_after": course.ended.loss,
+        "stopped": course.stopped,
+        "refused": course.refused,
+        "generations": generations,
     }
 
 

@@ -7,17 +7,19 @@ from pathlib import Path
 
 from headrace.calibration.parameters import Values
 from headrace.calibration.serving import Outcome
+from headrace.calibration.stages import Rows
 from headrace.errors import HeadraceError
 from headrace.files import read_text, write_text
 
-Serve = Callable[[Sequence[Values]], Iterator[tuple[Values, Outcome]]]
-"""Serves points, in any order."""
+Serve = Callable[[Sequence[Values], Rows], Iterator[tuple[Values, Outcome]]]
+"""Serves points for some rows, in any order."""
 
 
 class Evaluations:
-    """Outcomes by point. `file` holds a line for what they depend on, then a line per point, as JSON.
+    """Outcomes by rows and point. `file` holds a line for what they depend on, then a line for each, as JSON.
 
-    digest: of all that an outcome depends on but the values themselves. A file of another digest, or one
+    A point that is known for some rows is not known for others: other cells were served.
+    digest: of all that an outcome depends on but rows and values themselves. A file of another digest, or one
     that is damaged, is set aside; a last line that was cut short is dropped. `advance` is called once
     for every point that is asked for and known or served.
     """
@@ -26,19 +28,19 @@ class Evaluations:
         self.file, self.serve, self.advance = file, serve, advance
         self.known = _kept(file, digest)
 
-    def at(self, points: Iterable[Values]) -> list[Outcome]:
-        """The outcomes at `points`, in their order; those that are not known are served."""
-        points = list(points)
-        new = {_key(point): point for point in points if _key(point) not in self.known}
-        for _ in range(len(points) - len(new)):
+    def at(self, points: Iterable[Values], rows: Rows) -> list[Outcome]:
+        """The outcomes of `rows` at `points`, in their order; those that are not known are served."""
+        keyed = [(_key(rows, point), point) for point in points]
+        new = {key: point for key, point in keyed if key not in self.known}
+        for _ in range(len(keyed) - len(new)):
             self.advance()
-        for point, outcome in self.serve([*new.values()]):
-            self._keep(point, outcome)
+        for point, outcome in self.serve([*new.values()], rows):
+            self._keep(rows, point, outcome)
             self.advance()
-        return [self.known[_key(point)] for point in points]
+        return [self.known[key] for key, _ in keyed]
 
-    def _keep(self, point: Values, outcome: Outcome) -> None:
-        line = {"values": point, "reproduced": outcome.reproduced, "failed": outcome.failed}
+    def _keep(self, rows: Rows, point: Values, outcome: Outcome) -> None:
+        line = {"rows": rows, "values": point, "reproduced": outcome.reproduced, "failed": outcome.failed}
         try:
             with self.file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line, allow_nan=False) + "\n")
@@ -46,11 +48,11 @@ class Evaluations:
             raise HeadraceError(
                 self.file, f"can't be written ({error.strerror})", "free disk space or fix permissions"
             ) from error
-        self.known[_key(point)] = outcome
+        self.known[_key(rows, point)] = outcome
 
 
-def _key(point: Values) -> str:
-    return json.dumps(point, sort_keys=True)
+def _key(rows: Sequence[int], point: Values) -> str:
+    return json.dumps([rows, point], sort_keys=True)
 
 
 def _kept(file: Path, digest: str) -> dict[str, Outcome]:
@@ -78,4 +80,4 @@ def _kept(file: Path, digest: str) -> dict[str, Outcome]:
 
 def _outcome(line: str) -> tuple[str, Outcome]:
     kept = json.loads(line)
-    return _key(kept["values"]), Outcome(kept["reproduced"], kept["failed"])
+    return _key(kept["rows"], kept["values"]), Outcome(kept["reproduced"], kept["failed"])

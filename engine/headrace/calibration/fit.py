@@ -6,12 +6,14 @@ import polars as pl
 
 from headrace.calibration.document import document
 from headrace.calibration.evaluations import Evaluations
+from headrace.calibration.judge import Judge
 from headrace.calibration.objective import Objective
 from headrace.calibration.parameters import parameters_of, settings, starts
 from headrace.calibration.progress import progress
 from headrace.calibration.rows import calibrated_rows
 from headrace.calibration.serving import Serving
-from headrace.calibration.solve import points_needed, solve
+from headrace.calibration.solve import solve
+from headrace.calibration.stages import stages_of
 from headrace.calibration.workers import served_by
 from headrace.files import sha256, write_json
 from headrace.perf import PerfModel
@@ -49,15 +51,14 @@ def fit(
     """The document of a fit to `rows` (of `calibrated_rows`); the file `kept` keeps the points."""
     chosen = config["fit"][study]
     parameters = parameters_of(chosen)
-    budget = {key: chosen[key] for key in ("evaluations", "population")}
+    stages = stages_of(chosen, parameters, rows, f"fit.{study}")
     objective = Objective(rows["quantity"].to_list(), rows["published"].to_list(), **chosen["objective"])
     serving = Serving(config, study, parameters, rows, chosen["worlds"])
     made_with = {"sources": sources, "perf_models": _perf_models(config, serving)}
     basis = sha256(made_with | _served(config, study, serving))
-    total = points_needed(parameters, **budget)
-    with progress(total, shown) as told, served_by(workers, serving) as serve:
-        points = Evaluations(kept, basis, serve, told.advance)
-        solution = solve(parameters, objective, points, chosen["seed"], **budget, tell=told.tell)
+    with progress(shown) as told, served_by(workers, serving) as serve:
+        judge = Judge(parameters, objective, Evaluations(kept, basis, serve, told.advance))
+        solution = solve(judge, stages, chosen["seed"], chosen["population"], told)
     return document(solution, parameters, rows, objective, chosen, made_with)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 COUNTS = ("preemptions",)
 
@@ -23,6 +23,18 @@ class Objective:
     huber: float
     prior: float
     weights: Mapping[str, float]
+
+    @property
+    def every(self) -> tuple[int, ...]:
+        """The places of all rows."""
+        return tuple(range(len(self.published)))
+
+    def of(self, rows: Sequence[int]) -> "Objective":
+        """The same for these rows only, by their place."""
+        quantities, published = (
+            [column[row] for row in rows] for column in (self.quantities, self.published)
+        )
+        return replace(self, quantities=quantities, published=published)
 
     def misfit(self, reproduced: Sequence[float]) -> float:
         """Of the values of all rows, in their order; each is positive, or a count."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 Number = int | float
 Values = dict[str, Number]
@@ -58,6 +59,11 @@ class Parameter:
 def parameters_of(fit: Mapping) -> list[Parameter]:
     """The parameters of a checked `fit` section, in its order."""
     return [Parameter(path, **keys) for path, keys in fit["parameters"].items()]
+
+
+def named(path: str, patterns: Iterable[str]) -> bool:
+    """Whether one of the patterns, in which * stands for any text, is of this path."""
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
 
 
 def values_at(parameters: Sequence[Parameter], positions: Iterable[float]) -> Values:

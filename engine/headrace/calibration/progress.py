@@ -1,4 +1,4 @@
-"""How far a fit is: a bar on a terminal, lines where there is none."""
+"""How far a fit is: bars on a terminal, lines where there is none."""
 
 import sys
 import time
@@ -9,10 +9,11 @@ LINES = 10
 
 
 class Progress:
-    """Counts points of `total`; says the lowest loss so far."""
+    """Counts the points of one part of a fit after the other; says the lowest loss of the part so far."""
 
-    def __init__(self, total: int):
-        self.total, self.done, self.best = total, 0, float("inf")
+    def begin(self, part: str, total: int) -> None:
+        """A part begins: "stage 2 of 4: anns shapes", at most so many points."""
+        self.part, self.total, self.done, self.best = part, total, 0, float("inf")
         self.started = time.perf_counter()
 
     def advance(self) -> None:
@@ -24,39 +25,47 @@ class Progress:
         """A loss that was reached."""
         self.best = min(self.best, loss)
 
+    @property
+    def loss(self) -> str:
+        """The lowest loss so far, if there is one."""
+        return f"loss {self.best:.4g}" if self.best < float("inf") else ""
+
     def _show(self) -> None:
         """Silent."""
 
 
 class Lines(Progress):
-    """Every tenth of the points in a line."""
+    """Every tenth of a part's points in a line."""
 
     def _show(self) -> None:
         if self.done * LINES // self.total > (self.done - 1) * LINES // self.total:
-            seconds = time.perf_counter() - self.started
-            print(
-                f"calibrate: {self.done} of {self.total} points, loss {self.best:.4g}, {seconds:.0f} s",
-                file=sys.stderr,
-                flush=True,
-            )
+            counted = f"{self.done} of {self.total} points"
+            seconds = f"{time.perf_counter() - self.started:.0f} s"
+            said = ", ".join(filter(None, (counted, self.loss, seconds)))
+            print(f"calibrate, {self.part}: {said}", file=sys.stderr, flush=True)
 
 
 class Bar(Progress):
-    """A bar with the time left."""
+    """A bar per part, with the time left of it."""
 
-    def __init__(self, total: int, bar):
-        super().__init__(total)
-        self.bar, self.task = bar, bar.add_task("calibrate", total=total, best="")
+    def __init__(self, bar):
+        self.bar, self.task = bar, None
+
+    def begin(self, part: str, total: int) -> None:
+        if self.task is not None:
+            self.bar.update(self.task, total=self.done)  # a search may stop before its budget is spent
+        super().begin(part, total)
+        self.task = self.bar.add_task(part, total=total, best="")
 
     def _show(self) -> None:
-        self.bar.update(self.task, completed=self.done, best=f"loss {self.best:.4g}")
+        self.bar.update(self.task, completed=self.done, best=self.loss)
 
 
 @contextmanager
-def progress(total: int, shown: bool) -> Iterator[Progress]:
-    """Yield what counts `total` points: a bar on a terminal, lines elsewhere, silence unless `shown`."""
+def progress(shown: bool) -> Iterator[Progress]:
+    """Yield what counts points: bars on a terminal, lines elsewhere, silence unless `shown`."""
     if not shown or not sys.stderr.isatty():
-        yield (Lines if shown else Progress)(total)
+        yield Lines() if shown else Progress()
         return
     from rich import progress as bars
     from rich.console import Console
@@ -71,4 +80,4 @@ def progress(total: int, shown: bool) -> Iterator[Progress]:
         bars.TimeRemainingColumn(),
     )
     with bars.Progress(*columns, console=Console(file=sys.stderr)) as bar:
-        yield Bar(total, bar)
+        yield Bar(bar)

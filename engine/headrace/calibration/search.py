@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 Positions = Sequence[float]
-INITIAL_STEP = 0.15
-"""Standard deviation of the first generation, in shares of the range: a third of it lies within reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +36,23 @@ class Found:
 def search(
     losses: Callable[[list[Positions]], list[float]],
     start: Positions,
+    step: float,
     seed: int,
     evaluations: int,
     population: int,
 ) -> Found:
     """Minimise with CMA-ES (N. Hansen; package cma), within 0..1 by the package's own boundary handling.
 
-    losses: of a generation of positions. As many whole generations as `evaluations` allow. The random
-    numbers are a generator of its own, so that nothing else in the process changes what is asked.
+    losses: of a generation of positions. step: standard deviation of the first generation, in shares of the
+    range. As many whole generations as `evaluations` allow. The random numbers are a generator of its own, so
+    that nothing else in the process changes what is asked.
     """
     import cma
 
     random = np.random.default_rng(seed)
     strategy = cma.CMAEvolutionStrategy(
         list(start),
-        INITIAL_STEP,
+        step,
         {
             "bounds": [0, 1],
             "popsize": population,

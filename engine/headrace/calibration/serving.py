@@ -8,6 +8,7 @@ import polars as pl
 from headrace.calibration.objective import COUNTS
 from headrace.calibration.parameters import Parameter, Values, settings
 from headrace.calibration.rows import COMPARED, cells_of
+from headrace.calibration.stages import Rows
 from headrace.errors import HeadraceError
 from headrace.perf import PerfModel
 from headrace.scorecard.reference import KEYS
@@ -23,7 +24,7 @@ class Outcome:
     """What the simulator gave at one point, or why it could not."""
 
     reproduced: list[float] | None = None
-    """Of every row, in their order: the median over worlds."""
+    """Of the rows asked for, in their order: the median over worlds."""
     failed: str | None = None
 
 
@@ -43,20 +44,25 @@ class Serving:
         self.cells = cells_of(rows, config, study)
         self.models: dict[str, PerfModel] = {}
 
-    def __call__(self, values: Values) -> Outcome:
-        """The outcome at `values`. Values that the engine or a generator refuses are an outcome, too."""
+    def __call__(self, values: Values, rows: Rows) -> Outcome:
+        """The outcome of `rows`. Values that the engine or a generator refuses are an outcome, too."""
         try:
-            return Outcome(self.reproduce(values))
+            return Outcome(self.reproduce(values, rows))
         except HeadraceError as error:
             return Outcome(failed=str(error))
 
-    def reproduce(self, values: Values) -> list[float]:
-        """Ours of every row. Raises HeadraceError where a cell can't be served or gives no such number."""
+    def reproduce(self, values: Values, rows: Rows) -> list[float]:
+        """Ours of `rows`, of which only the cells are served.
+
+        Raises HeadraceError where a cell can't be served or gives no such number.
+        """
+        wanted = self.rows[list(rows)]
+        cells = cells_of(wanted, self.config, self.study)
         trial = Trial(changed(self.config, settings(self.parameters, values)), self.study, models=self.models)
-        tables = [trial.metrics(axes, range(1, 1 + self.worlds[axes["workload"]])) for axes in self.cells]
+        tables = [trial.metrics(axes, range(1, 1 + self.worlds[axes["workload"]])) for axes in cells]
         found = of_cells(pl.concat(tables).filter(pl.col("quantity").is_in(COMPARED)))
         medians = found.group_by(list(KEYS)).agg(pl.col("value").median())
-        ours = self.rows.join(medians, on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
+        ours = wanted.join(medians, on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
         for row in ours.iter_rows(named=True):
             value, lowest = row["value"], 0.0 if row["quantity"] in COUNTS else SHORTEST_S
             if value is None or not lowest <= value < math.inf:

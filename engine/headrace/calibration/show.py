@@ -29,8 +29,8 @@ class Section:
 
 
 def sections(found: dict) -> list[Section]:
-    """The tables of a document (`document.read_document`): errors by cell, errors by workload, parameters."""
-    return [_cells(found), _workloads(found), _parameters(found)]
+    """The tables of a document (`document.read_document`): errors, stages, parameters."""
+    return [_cells(found), _workloads(found), _stages(found), _parameters(found)]
 
 
 def markdown(found: dict) -> str:
@@ -46,9 +46,11 @@ def markdown(found: dict) -> str:
 def headline(found: dict) -> str:
     """What was minimised, and by how much it fell."""
     before, after, search = found["loss"]["before"], found["loss"]["after"], found["search"]
-    asked = search["generations"][-1]["evaluations"]
+    stages = search["stages"]
+    asked = sum(stage["evaluations"] for stage in stages)
+    times = "1 stage" if len(stages) == 1 else f"{len(stages)} stages"
     return (
-        f"Simulated. {search['optimiser']}, {asked:,} evaluations, seed {search['seed']}:"
+        f"Simulated. {search['optimiser']}, {times}, {asked:,} evaluations, seed {search['seed']}:"
         f" loss {before['loss']:.3g} at the start, {after['loss']:.3g} fitted"
         f" ({after['misfit']:.3g} of it misfit, the rest distance from the start)."
     )
@@ -77,6 +79,21 @@ def _workloads(found: dict) -> Section:
     ]
     headings = ["workload", "rows", "median, start", "fitted", "P90, start", "fitted"]
     return Section("Absolute relative error", headings, rows, 1, [])
+
+
+def _stages(found: dict) -> Section:
+    rows = [
+        [
+            f"{index}: {stage['of']}",
+            stage["stopped"],
+            *(f"{count:,}" for count in (len(stage["parameters"]), stage["rows"], stage["evaluations"])),
+            *(f"{stage[loss]:.4g}" for loss in ("loss_before", "loss_after")),
+        ]
+        for index, stage in enumerate(found["search"]["stages"], start=1)
+    ]
+    headings = ["stage", "stopped by", "values", "rows", "evaluations", "loss, begun", "ended"]
+    notes = ["Losses of stages with other rows can't be compared."]
+    return Section("Stages", headings, rows, 2, notes)
 
 
 def _parameters(found: dict) -> Section:

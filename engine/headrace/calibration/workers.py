@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from headrace.calibration.evaluations import Serve
 from headrace.calibration.parameters import Values
 from headrace.calibration.serving import Outcome, Serving
+from headrace.calibration.stages import Rows
 
 
 @contextmanager
@@ -21,13 +22,13 @@ def served_by(workers: int, serving: Serving) -> Iterator[Serve]:
     on their number. On an interrupt they end with what they are at.
     """
     if workers == 1:
-        yield lambda points: ((point, serving(point)) for point in points)
+        yield lambda points, rows: ((point, serving(point, rows)) for point in points)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start, (serving,)) as pool:
 
-        def serve(points: Sequence[Values]) -> Iterator[tuple[Values, Outcome]]:
-            asked = {pool.submit(_serve, point): point for point in points}
+        def serve(points: Sequence[Values], rows: Rows) -> Iterator[tuple[Values, Outcome]]:
+            asked = {pool.submit(_serve, point, rows): point for point in points}
             for future in as_completed(asked):
                 yield asked[future], future.result()
 
@@ -53,5 +54,5 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _serve(point: Values) -> Outcome:
-    return _serving(point)
+def _serve(point: Values, rows: Rows) -> Outcome:
+    return _serving(point, rows)

@@ -1,4 +1,4 @@
-"""How a fit went: its loss against evaluations, and where between their bounds its values ended."""
+"""How a fit went: the loss by stage and evaluations, and where between their bounds its values ended."""
 
 from pathlib import Path
 
@@ -10,11 +10,16 @@ from headrace.calibration.show import SLIGHT, rise, short
 from headrace.plots.style import drawing, note, save
 
 COLOUR = "#0072B2"
+MEDIAN = {"color": "0.6", "label": "median"}
+LOWEST = {"color": COLOUR, "label": "lowest so far"}
+BEGUN = {"color": "0.3", "linestyle": ":", "label": "where the stage began"}
+ENDED = {"color": COLOUR, "marker": "o", "linestyle": "none", "label": "where it ended"}
 OPEN = {"marker": "o", "markerfacecolor": "white", "color": COLOUR, "linestyle": "none"}
 ROW_IN = 0.155
 """Height of a parameter's line."""
 NOTE = (
-    "Left: median loss of each generation, and the lowest so far. Right: every value on its scale between its"
+    "Left: by stage, median loss of each generation and the lowest so far; stages look at different rows, so"
+    " that their losses can't be compared. Right: every value on its scale between its"
     f" bounds. Thick: where the misfit stays within {SLIGHT:.0%} of the fitted when the value alone moves,"
     " tried to a tenth of the range either way: the calibrated rows say little about it."
 )
@@ -29,22 +34,34 @@ def draw(fit: list[Path], out_stem: Path, provenance: str) -> None:
         _values(values, found)
         search = found["search"]
         text = f"{search['optimiser']}, generations of {search['population']}, seed {search['seed']}."
-        note(figure, f"{text} {NOTE}", f"Numbers: {provenance}.")
+        stages = "; ".join(f"{index} {stage['of']}" for index, stage in enumerate(search["stages"], start=1))
+        note(figure, f"{text} Stages: {stages}. {NOTE}", f"Numbers: {provenance}.")
         save(figure, out_stem)
 
 
 def _losses(axes: Axes, found: dict) -> None:
-    generations = found["search"]["generations"]
-    evaluations = [generation["evaluations"] for generation in generations]
-    axes.plot(evaluations, [one["median"] for one in generations], color="0.6", label="median")
-    axes.plot(evaluations, [one["best"] for one in generations], color=COLOUR, label="lowest so far")
-    axes.axhline(found["loss"]["before"]["loss"], color="0.3", linestyle=":", label="at the start")
     axes.set_yscale("log")
+    begun = 0
+    for index, stage in enumerate(found["search"]["stages"], start=1):
+        generations = stage["generations"]
+        evaluations = [begun + generation["evaluations"] for generation in generations]
+        ended = evaluations[-1]
+        own = {"label": None} if index > 1 else {}
+        axes.plot(evaluations, [one["median"] for one in generations], **MEDIAN | own)
+        axes.plot(evaluations, [one["best"] for one in generations], **LOWEST | own)
+        axes.plot([begun, ended], [stage["loss_before"]] * 2, **BEGUN | own)
+        axes.plot([ended], [stage["loss_after"]], **ENDED | own, clip_on=False)
+        if index > 1:
+            axes.axvline(begun, color="0.5", linewidth=0.6)
+        place = {"xy": ((begun + ended) / 2, 1), "xycoords": ("data", "axes fraction")}
+        axes.annotate(f"{index}", **place, xytext=(0, 2), textcoords="offset points", ha="center")
+        begun = ended
+    axes.set_xlim(0, begun)
     for formatted in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         formatted("{x:g}")
     axes.set_xlabel("evaluations")
     axes.set_ylabel("loss")
-    axes.legend()
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.03), ncols=2)
 
 
 def _values(axes: Axes, found: dict) -> None:

@@ -21,14 +21,15 @@ def config(monkeypatch) -> dict:
 
 @pytest.fixture
 def small(config) -> Callable[..., dict]:
-    """Few queries, one world, and a fit of the given parameters only."""
+    """Few queries, one world, and a fit of the given parameters only; one stage unless others are given."""
 
-    def cut(*paths: str, evaluations: int = 12, population: int = 6) -> dict:
+    def cut(*paths: str, evaluations: int = 12, population: int = 6, stages: list | None = None) -> dict:
         config["workloads"]["crawler"]["queries"] = 120
         config["workloads"]["anns"]["queries"] = 40
         fit = config["fit"]["stream2llm"]
         fit["parameters"] = {path: fit["parameters"][path] for path in paths}
-        fit |= {"worlds": {"crawler": 1, "anns": 1}, "evaluations": evaluations, "population": population}
+        one = {"of": "all values", "parameters": ["*"], "evaluations": evaluations, "step": 0.15}
+        fit |= {"worlds": {"crawler": 1, "anns": 1}, "population": population, "stages": stages or [one]}
         fit["objective"]["prior"] = 0.0
         return config
 

@@ -171,9 +171,9 @@ def test_the_command_writes_beside_the_package(config, copied, monkeypatch):
 def test_nothing_is_written_when_one_value_can_not_be(config, copied):
     file = result(copied, config, 0.95)
     anns = copied / "config/workloads/anns.yaml"
-    anns.write_text(anns.read_text().replace("documents_per_pool:", "documents_per_query:"))
+    anns.write_text(anns.read_text().replace("first_pool_share:", "first_share:"))
     before = {path: path.read_bytes() for path in (copied / "config").rglob("*.yaml")}
-    with pytest.raises(HeadraceError, match="documents_per_pool"):
+    with pytest.raises(HeadraceError, match="first_pool_share"):
         adopt(file, config["files"], copied, copied / "kept.json")
     assert {path: path.read_bytes() for path in (copied / "config").rglob("*.yaml")} == before
     assert not (copied / "kept.json").exists()

@@ -30,6 +30,10 @@ def parameter(path, **keys):
     return {"parameters": {path: {"of": "a value", "start": 1.0, "low": 0.5, "high": 2.0} | keys}}
 
 
+def stage(**keys):
+    return {"stages": [{"of": "a stage", "parameters": ["*"], "evaluations": 24, "step": 0.1} | keys]}
+
+
 @pytest.mark.parametrize(
     ("fit", "line"),
     [
@@ -75,10 +79,31 @@ def parameter(path, **keys):
             f"{FIT}.worlds: unknown workload 'ann'; did you mean 'anns'?",
         ),
         (
-            {"evaluations": 5},
-            f"{FIT}.evaluations: 5 evaluations are no generation of 12; ask for at least as many as the"
-            " population has",
+            stage(evaluations=5),
+            f"{FIT}.stages[0].evaluations: 5 evaluations are no generation of 12; ask for at least as many as"
+            " the population has",
         ),
+        (stage(step=0), f"{FIT}.stages[0].step: is 0 (integer); must be more than 0"),
+        (stage(step=1.5), f"{FIT}.stages[0].step: is 1.5 (number); must be at most 1"),
+        (
+            stage(rows={"workloads": "crawler"}),
+            f"{FIT}.stages[0].rows.workloads: unknown key; did you mean 'workload'?",
+        ),
+        (
+            stage(parameters=["*", "generator/anns/*"]),
+            f"{FIT}.stages[0].parameters[1]: 'generator/anns/*' selects no parameter;"
+            " name paths under parameters; * stands for any text",
+        ),
+        (
+            stage(parameters=["*/step_s"]),
+            f"{FIT}.stages[0].parameters: selects one parameter; move at least two: CMA-ES takes no fewer",
+        ),
+        (
+            stage(parameters=["hardware/*"]),
+            f"config/studies/stream2llm.fit.yaml: key parameters.{SKEW}: is moved in no stage;"
+            " add it to one, or remove it",
+        ),
+        ({"stages": []}, f"{FIT}.stages: is [] (list); needs at least 1 entry"),
         ({"populaton": 5}, f"{FIT}.populaton: unknown key; did you mean 'population'?"),
         ({"seed": -1}, f"{FIT}.seed: is -1 (integer); must be at least 0"),
     ],

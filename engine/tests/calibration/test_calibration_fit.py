@@ -11,17 +11,21 @@ from headrace.calibration.fit import fit, run
 from headrace.calibration.parameters import parameters_of
 from headrace.calibration.serving import Serving
 from headrace.errors import HeadraceError
+from headrace.trial import Trial
 
 REFERENCE = Path(__file__).parents[3] / "data/reference/stream2llm"
 STEP = "hardware/h200-tp2/overheads/step_s"
 SKEW = "generators/crawler/size_skew"
+FRONT = "generators/anns/kept_front_mean"
 POOL = "hardware/h200-tp2/kv_blocks"
 STUDY = "stream2llm"
 
 
-def serving_of(config, rows):
+def reproduced(config, rows, values, some=None):
+    """What the simulator gives for all rows, or for these only."""
     chosen = config["fit"][STUDY]
-    return Serving(config, STUDY, parameters_of(chosen), rows, chosen["worlds"])
+    serving = Serving(config, STUDY, parameters_of(chosen), rows, chosen["worlds"])
+    return serving.reproduce(values, tuple(range(rows.height)) if some is None else some)
 
 
 @pytest.fixture
@@ -41,14 +45,27 @@ def fitted(tmp_path):
 
 
 def test_the_values_that_made_the_rows_are_found(small, rows, fitted):
-    config = small(STEP, SKEW, evaluations=60)
-    truth = {STEP: 0.007, SKEW: 1.1}
-    made = serving_of(config, rows).reproduce(truth)
+    """In two stages: two values from the rows of one workload, then all from all rows."""
+    near = {"of": "crawler", "parameters": ["*/step_s", "generators/crawler/*"]}
+    near |= {"rows": {"workload": "crawler"}, "evaluations": 90, "step": 0.15}
+    last = {"of": "all together", "parameters": ["*"], "evaluations": 90, "step": 0.05}
+    config = small(STEP, SKEW, FRONT, stages=[near, last])
+    truth = {STEP: 0.007, SKEW: 1.1, FRONT: 0.8}
+    made = reproduced(config, rows, truth)
     found = fitted(config, rows.with_columns(published=pl.Series(made)))
+    crawler, together = found["search"]["stages"]
+    assert crawler["parameters"] == [STEP, SKEW]
+    assert together["parameters"] == [STEP, SKEW, FRONT]
+    assert (crawler["rows"], together["rows"]) == (rows.filter(workload="crawler").height, rows.height)
+    for stage, evaluations in ((crawler, 90), (together, 90)):
+        assert stage["evaluations"] == evaluations
+        assert stage["loss_after"] < stage["loss_before"]
+        assert stage["stopped"] == "evaluations"
     before, after = found["loss"]["before"]["loss"], found["loss"]["after"]["loss"]
     assert after < before / 50
     assert found["parameters"][STEP]["fitted"] == pytest.approx(0.007, rel=0.05)
     assert found["parameters"][SKEW]["fitted"] == pytest.approx(1.1, abs=0.05)
+    assert found["parameters"][FRONT]["fitted"] == pytest.approx(0.8, abs=0.03)
     for workload in ("anns", "crawler"):
         assert found["summary"][workload]["median_after"] < 0.03
     for side in ("moved_down", "moved_up"):
@@ -68,22 +85,33 @@ def test_the_cost_of_a_swap_and_the_pool_show_in_the_rows_under_pressure(small, 
             {**keys, "artifact": "table4", "quantity": "preemptions", "published": 1735.0},
         ]
     )
-    serve = serving_of(config, rows).reproduce
-    (slow_s, preemptions) = serve({swap: 2e-4, POOL: 60_000})
+    (slow_s, preemptions) = reproduced(config, rows, {swap: 2e-4, POOL: 60_000})
     assert preemptions > 0
-    assert serve({swap: 8e-4, POOL: 60_000}) != [slow_s, preemptions]
-    (fast_s, fewer) = serve({swap: 2e-4, POOL: 90_000})
+    assert reproduced(config, rows, {swap: 8e-4, POOL: 60_000}) != [slow_s, preemptions]
+    (fast_s, fewer) = reproduced(config, rows, {swap: 2e-4, POOL: 90_000})
     assert fast_s < slow_s
     assert fewer < preemptions
 
 
 def test_worlds_have_the_published_arrivals_and_their_median_counts(small, rows):
     config = small(STEP, SKEW)
-    one = serving_of(config, rows).reproduce({STEP: 0.004, SKEW: 1.5})
+    one = reproduced(config, rows, {STEP: 0.004, SKEW: 1.5})
     config["fit"][STUDY]["worlds"] = {"crawler": 3, "anns": 3}
-    three = serving_of(config, rows).reproduce({STEP: 0.004, SKEW: 1.5})
+    three = reproduced(config, rows, {STEP: 0.004, SKEW: 1.5})
     assert one != three
     assert len(one) == len(three) == rows.height
+
+
+def test_only_the_cells_of_the_rows_asked_for_are_served(small, rows, monkeypatch):
+    config, served = small(STEP, SKEW), []
+    whole = reproduced(config, rows, {STEP: 0.004, SKEW: 1.5})
+    metrics = Trial.metrics
+    monkeypatch.setattr(Trial, "metrics", lambda *given: served.append(given[1]) or metrics(*given))
+    some = (rows["workload"] == "anns").arg_true().to_list()[1:]
+    found = reproduced(config, rows, {STEP: 0.004, SKEW: 1.5}, tuple(some))
+    assert found == [whole[row] for row in some]
+    assert {axes["workload"] for axes in served} == {"anns"}
+    assert len(served) == 2
 
 
 def test_the_document_does_not_depend_on_the_number_of_workers(small, few, fitted):
@@ -99,6 +127,20 @@ def test_it_does_not_depend_on_what_the_configuration_holds_where_it_moves(small
     config["hardware"]["h200-tp2"]["overheads"]["step_s"] = 0.0123
     config["generators"]["crawler"]["size_skew"] = 0.9
     assert fitted(config, few) == first
+
+
+def test_stages_are_run_from_kept_points_too(small, rows, fitted, tmp_path):
+    """A point of the first stage's cells is none of all cells."""
+    first = {"of": "one", "parameters": ["*"], "rows": {"workload": "anns"}, "evaluations": 6, "step": 0.1}
+    last = {"of": "two", "parameters": ["*"], "evaluations": 6, "step": 0.05}
+    config = small(STEP, SKEW, stages=[first, last])
+    found = fitted(config, rows)
+    kept = (tmp_path / "fit.jsonl").read_text()
+    points = [json.loads(line) for line in kept.splitlines()[1:]]
+    assert {len(point["rows"]) for point in points} == {rows.filter(workload="anns").height, rows.height}
+    assert all(len(point["reproduced"]) == len(point["rows"]) for point in points)
+    assert fitted(config, rows) == found
+    assert (tmp_path / "fit.jsonl").read_text() == kept
 
 
 def test_points_of_another_engine_are_served_anew(small, few, fitted, capsys):

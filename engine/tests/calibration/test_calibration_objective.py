@@ -36,6 +36,14 @@ def test_weights_go_by_quantity():
     assert weighted.misfit([2.0, 1.0]) == objective().misfit([2.0, 1.0])
 
 
+def test_some_rows_have_a_misfit_of_their_own():
+    whole = objective(["ttft_p50_s", "preemptions", "ttft_p99.9_s"], (1.0, 7.0, 2.0), {"ttft_p99.9_s": 0.3})
+    assert whole.every == (0, 1, 2)
+    some = whole.of((0, 2))
+    assert some.misfit([1.0, 4.0]) == pytest.approx(whole.misfit([1.0, 7.0, 4.0]))
+    assert some.misfit([1.0, 4.0]) == whole.of((2,)).misfit([4.0])
+
+
 def test_counts_may_be_nothing():
     assert log_error("preemptions", 0.0, 0.0) == 0
     assert log_error("preemptions", 0.0, 1.0) == pytest.approx(-math.log(2))

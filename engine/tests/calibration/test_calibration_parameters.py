@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.calibration.parameters import Parameter, distance, settings, starts, values_at
+from headrace.calibration.parameters import Parameter, distance, named, settings, starts, values_at
 
 STEP = Parameter("hardware/x/overheads/step_s", "a time", 0.004, 0.001, 0.1, scale="log")
 SKEW = Parameter("generators/y/size_skew", "a shape", 1.0, 0.0, 2.0)
@@ -36,6 +36,13 @@ def test_a_value_lies_within_its_bounds_and_back_at_its_position(position, param
 def test_bounds_hold_where_rounding_would_leave_them():
     narrow = Parameter("p", "a value", 0.123456, 0.123456, 0.123459)
     assert narrow.value(0) == 0.123459  # four digits: 0.1235
+
+
+def test_patterns_are_of_whole_paths():
+    assert named("hardware/x/overheads/step_s", ["generators/*", "hardware/*/step_s"])
+    assert named("generators/y/total_tokens/p99.9", ["generators/*"])
+    assert not named("hardware/x/overheads/step_s", ["step_s", "hardware/x", "*/step"])
+    assert not named("hardware/x/overheads/step_s", [])
 
 
 def test_what_follows_a_parameter_moves_with_it():

@@ -7,11 +7,14 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
+from headrace.calibration.course import Course
 from headrace.calibration.document import document
+from headrace.calibration.judge import Point
 from headrace.calibration.objective import Objective
 from headrace.calibration.parameters import Parameter
 from headrace.calibration.search import Generation
-from headrace.calibration.solve import Point, Solution
+from headrace.calibration.solve import Solution
+from headrace.calibration.stages import Stage
 from headrace.cli import main
 from headrace.plots.convergence import draw
 from headrace.scorecard.reference import KEYS
@@ -42,13 +45,19 @@ def found():
         SKEW.path: [(1.0, 0.03), (1.4, None)],
         IDLE.path: [(0.4, 0.0401), (0.6, 0.0399)],
     }
-    solution = Solution(
-        before, after, moved, [Generation(12, 0.2, 0.4), Generation(24, 0.05, 0.1)], "evaluations", 1
-    )
+    halfway = Point(after.values | {SKEW.path: 1.0}, [0.2, 1.9], 0.2, 0.21)
+    first = Stage("the step", (STEP, IDLE), (0, 1), 24, 0.15)
+    last = Stage("all | values", (STEP, SKEW, IDLE), (0, 1, 2, 3), 1200, 0.05)
+    courses = [
+        Course(
+            first, before, halfway, [Generation(12, 0.3, 0.6), Generation(24, 0.21, 0.4)], "evaluations", 0
+        ),
+        Course(last, halfway, after, [Generation(12, 0.2, 0.4), Generation(1200, 0.05, 0.1)], "tolfun", 1),
+    ]
+    solution = Solution(before, after, courses, moved)
     chosen = {
         "objective": {"huber": 0.1},
         "seed": 1,
-        "evaluations": 24,
         "population": 12,
         "worlds": {"crawler": 2},
     }
@@ -82,13 +91,16 @@ def test_the_summary_is_of_absolute_errors(found):
 
 def test_the_terminal_shows_cells_parameters_and_how_to_adopt(headrace):
     text = headrace("show", "fit.json").stdout
-    assert "loss 0.5 at the start, 0.05 fitted (0.04 of it misfit" in " ".join(text.split())
+    plain = " ".join(text.split())
+    assert "CMA-ES, 2 stages, 1,224 evaluations, seed 1: loss 0.5 at the start, 0.05 fitted" in plain
+    assert "(0.04 of it misfit" in plain
+    assert re.search(r"1: the step +evaluations +2 +2 +24 +0\.5 +0\.21", text)
+    assert re.search(r"2: all \| values +tolfun +3 +4 +1,200 +0\.21 +0\.05", text)
     assert re.search(r"crawler, 4 QPS, streaming +-50 to \+10 % +\+50 to -5 %", text)
     assert re.search(r"crawler, 4 QPS, non-streaming +\+25 to \+0 %", text)
     assert re.search(r"7\.00 to 2\.00", text)
     assert re.search(r"h200-tp2/step_s +0\.004 +0\.1 ! +0\.001 \.\. 0\.1 +\+50% +-", text)
     assert re.search(r"crawler/size_skew +1 +1\.2 +0 \.\. 2 +-25% +-", text)
-    plain = " ".join(text.split())
     assert "at a bound (within 2% of the range): h200-tp2/step_s." in plain
     assert "changes by less than 2%): anns/pool_overlap." in plain
     assert "the prior holds it): crawler/size_skew." in plain
@@ -100,9 +112,9 @@ def test_markdown_has_the_same_tables(headrace):
     assert re.search(r"^\| crawler, 4 QPS, streaming +\| +-50 to \+10 % \| \+50 to -5 % \|", text, re.M)
     assert text.count("**Calibrated rows**") == 1
     tables = re.findall(r"(?:^\|.*\n)+", text, re.M)
-    assert len(tables) == 3
+    assert len(tables) == 4
     for table in tables:
-        assert len({line.count("|") for line in table.splitlines()}) == 1
+        assert len({line.replace("\\|", "").count("|") for line in table.splitlines()}) == 1
 
 
 def test_the_figure_names_every_value_and_is_the_same_each_time(headrace, tmp_path):
@@ -110,7 +122,7 @@ def test_the_figure_names_every_value_and_is_the_same_each_time(headrace, tmp_pa
         draw([tmp_path / "fit.json"], tmp_path / name, provenance="simulated; made up")
     svg = (tmp_path / "one.svg").read_bytes()
     assert svg == (tmp_path / "two.svg").read_bytes()
-    for text in ("h200-tp2/step_s", "crawler/size_skew", "simulated; made up", "generations of 12"):
+    for text in ("h200-tp2/step_s", "crawler/size_skew", "simulated; made up", "2 all | values"):
         assert f"<!-- {text}".encode() in svg or text.encode() in svg
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 
 import pytest
 from repository_copy import copy_repository, snakemake
@@ -11,7 +12,13 @@ from headrace.calibration.document import read_document
 FIT = "results/stream2llm/variants/calibration/fit.json"
 SMALL = """\
 workloads: {crawler: {queries: 60}, anns: {queries: 20}}
-fit: {stream2llm: {evaluations: 4, population: 4, worlds: {crawler: 1, anns: 1}}}
+fit:
+  stream2llm:
+    population: 4
+    worlds: {crawler: 1, anns: 1}
+    stages:
+      - {of: anns shapes, parameters: [generators/anns/*], rows: {workload: anns}, evaluations: 4, step: 0.15}
+      - {of: all values, parameters: ["*"], evaluations: 4, step: 0.05}
 """
 
 
@@ -29,11 +36,15 @@ def test_the_rule_writes_a_fit_and_keeps_its_points(copy):
     found = read_document(copy / FIT)
     parameters, rows = len(found["parameters"]), len(found["rows"])
     assert rows == 34
-    assert found["search"]["stopped"] == "evaluations"
+    assert [stage["of"] for stage in found["search"]["stages"]] == ["anns shapes", "all values"]
+    assert [stage["rows"] for stage in found["search"]["stages"]] == [16, 34]
     assert found["loss"]["after"]["loss"] <= found["loss"]["before"]["loss"]
     head, *points = (copy / FIT).with_name("evaluations.jsonl").read_text().splitlines()
     assert len(json.loads(head)["digest"]) == 64
-    assert 1 + 4 + parameters < len(points) <= 1 + 4 + 2 + 2 * parameters
+    served = Counter(len(json.loads(point)["rows"]) for point in points)
+    assert served.keys() == {16, 34}
+    assert 1 + 4 <= served[16] <= 1 + 4 + 2
+    assert 1 + 4 + parameters < served[34] <= 1 + 1 + 4 + 2 + 2 * parameters
     assert str(copy) not in (copy / FIT).read_text()
 
 
@@ -55,14 +66,14 @@ def test_a_change_of_the_engine_makes_it_again(copy):
 
 def test_another_budget_makes_it_again_from_the_kept_points(copy):
     before = (copy / FIT).with_name("evaluations.jsonl").read_text()
-    (copy / "more.yaml").write_text(SMALL.replace("evaluations: 4", "evaluations: 8"))
+    (copy / "more.yaml").write_text(SMALL.replace("evaluations: 4, step: 0.05", "evaluations: 8, step: 0.05"))
     stamp = (copy / FIT).stat().st_mtime_ns
     done = snakemake(copy, "calibrate", "--configfile", "more.yaml", together=True)
     assert done.returncode == 0, done.stdout
     assert (copy / FIT).stat().st_mtime_ns != stamp
     after = (copy / FIT).with_name("evaluations.jsonl").read_text()
     assert after.startswith(before)
-    assert len(read_document(copy / FIT)["search"]["generations"]) == 2
+    assert [len(stage["generations"]) for stage in read_document(copy / FIT)["search"]["stages"]] == [1, 2]
 
 
 def test_the_study_does_not_wait_for_a_fit(copy):
