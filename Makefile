@@ -38,7 +38,7 @@ report: $(READY) ## the study and its report: one HTML file, results/report.html
 	@$(SNAKEMAKE) --report $(REPORT)
 	@echo "report: $(REPORT)"
 
-calibrate: $(READY) ## fit the free values to the calibration set (a quarter of an hour on 2 cores)
+calibrate: $(READY) ## fit the free values to the calibration set (about 20 minutes on 2 cores)
 	@$(SNAKEMAKE) calibrate convergence
 	@$(BIN)/headrace calibration show results/stream2llm/variants/calibration/fit.json
 

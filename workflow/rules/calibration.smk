@@ -1,7 +1,7 @@
 """Calibration: values that nobody published, fitted to the declared calibration set.
 
 Not part of a study: the fitted values stand in config/, and the fit that they come from is
-data/calibration/stream2llm.json. `make calibrate` makes it anew (a quarter of an hour on two cores).
+data/calibration/stream2llm.json. `make calibrate` makes it anew (about 20 minutes on two cores).
 
 Inputs:  config/studies/stream2llm.fit.yaml and .calibration.yaml, data/reference/stream2llm/*.csv,
          the performance models of the hardware in the calibration set
