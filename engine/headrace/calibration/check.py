@@ -9,7 +9,7 @@ from headrace.places import Keys, Places
 
 
 def fit_problems(config: dict, places: Places) -> Iterator[HeadraceError]:
-    """Paths without a number, bounds without the start, worlds of no workload, stages that move nothing."""
+    """Paths without a number, bounds without the start, draws of no workload, stages that move nothing."""
     for study, fit in config.get("fit", {}).items():
         place = places.of(("fit", study))
         if study not in config["studies"]:
@@ -22,14 +22,14 @@ def fit_problems(config: dict, places: Places) -> Iterator[HeadraceError]:
                 yield from _leads_nowhere(config, moved, here)
         yield from _moved_twice(fit["parameters"], place)
         served = config["studies"][study]["workloads"]
-        for workload in sorted(fit["worlds"].keys() ^ served.keys()):
-            here = places.of(("fit", study, "worlds"))
-            if workload in served:
-                yield HeadraceError(
-                    here, f"misses workload {workload!r}", "say how many worlds of it to draw"
-                )
-            else:
-                yield HeadraceError(here, f"unknown workload {workload!r}", nearest(workload, served))
+        for key in ("luck", "worlds"):
+            here = places.of(("fit", study, key))
+            for workload in sorted(fit[key].keys() ^ served.keys()):
+                if workload in served:
+                    remedy = "say how many draws of it to serve"
+                    yield HeadraceError(here, f"misses workload {workload!r}", remedy)
+                else:
+                    yield HeadraceError(here, f"unknown workload {workload!r}", nearest(workload, served))
         yield from _wrong_stages(fit, ("fit", study), places)
 
 

@@ -23,14 +23,16 @@ def document(
     solution: Solution,
     parameters: list[Parameter],
     rows: pl.DataFrame,
+    spread: list[float],
     objective: Objective,
     chosen: dict,
     made_with: dict,
 ) -> dict:
     """Everything that a fit found and what it rests on; no date and no host, so that a fit can be repeated.
 
-    rows: KEYS and `published`. Errors are relative, (ours - published) / published, as in the scorecard;
-    None where nothing was published but 0.
+    rows: KEYS and `published`; spread: of each over draws at the start, as `Serving.spread` gives it.
+    Errors are relative, (ours - published) / published, as in the scorecard; None where nothing was
+    published but 0.
     chosen: the section `fit` of the study. made_with: digests of the sources and performance models.
     """
     before, after = solution.before, solution.after
@@ -38,14 +40,20 @@ def document(
         {
             **{key: row[key] for key in KEYS},
             "published": row["published"],
-            "weight": objective.weight(row["quantity"]),
+            "spread": round(one_spread, 6),
+            "weight": round(weight, 6),
             "before": first,
             "after": last,
             "error_before": _relative(first, row["published"]),
             "error_after": _relative(last, row["published"]),
         }
-        for row, first, last in zip(
-            rows.iter_rows(named=True), before.reproduced, after.reproduced, strict=True
+        for row, one_spread, weight, first, last in zip(
+            rows.iter_rows(named=True),
+            spread,
+            objective.weights,
+            before.reproduced,
+            after.reproduced,
+            strict=True,
         )
     ]
     return {
@@ -58,6 +66,7 @@ def document(
             "optimiser": "CMA-ES",
             "seed": chosen["seed"],
             "population": chosen["population"],
+            "luck": chosen["luck"],
             "worlds": chosen["worlds"],
             "stages": [_stage(course) for course in solution.courses],
         },

@@ -7,14 +7,15 @@ import polars as pl
 from headrace.calibration.document import document
 from headrace.calibration.evaluations import Evaluations
 from headrace.calibration.judge import Judge
-from headrace.calibration.objective import Objective
+from headrace.calibration.objective import Objective, weight_by_luck
 from headrace.calibration.parameters import parameters_of, settings, starts
 from headrace.calibration.progress import progress
 from headrace.calibration.rows import calibrated_rows
 from headrace.calibration.serving import Serving
-from headrace.calibration.solve import solve
+from headrace.calibration.solve import START, START_REMEDY, solve
 from headrace.calibration.stages import stages_of
 from headrace.calibration.workers import served_by
+from headrace.errors import HeadraceError
 from headrace.files import sha256, write_json
 from headrace.perf import PerfModel
 from headrace.scorecard.reference import read_reference
@@ -52,14 +53,31 @@ def fit(
     chosen = config["fit"][study]
     parameters = parameters_of(chosen)
     stages = stages_of(chosen, parameters, rows, f"fit.{study}")
-    objective = Objective(rows["quantity"].to_list(), rows["published"].to_list(), **chosen["objective"])
     serving = Serving(config, study, parameters, rows, chosen["worlds"])
     made_with = {"sources": sources, "perf_models": _perf_models(config, serving)}
     basis = sha256(made_with | _served(config, study, serving))
     with progress(shown) as told, served_by(workers, serving) as serve:
+        told.begin("spread of each row over draws", 1)
+        spread = _spread(serving, chosen["luck"])
+        told.advance()
+        objective = _objective(rows, spread, **chosen["objective"])
         judge = Judge(parameters, objective, Evaluations(kept, basis, serve, told.advance))
         solution = solve(judge, stages, chosen["seed"], chosen["population"], told)
-    return document(solution, parameters, rows, objective, chosen, made_with)
+    return document(solution, parameters, rows, spread, objective, chosen, made_with)
+
+
+def _spread(serving: Serving, draws: dict[str, int]) -> list[float]:
+    try:
+        return serving.spread(starts(serving.parameters), draws)
+    except HeadraceError as error:
+        raise HeadraceError(START, str(error), START_REMEDY) from error
+
+
+def _objective(
+    rows: pl.DataFrame, spread: list[float], huber: float, prior: float, tolerance: float
+) -> Objective:
+    weights = [weight_by_luck(one, tolerance) for one in spread]
+    return Objective(rows["quantity"].to_list(), rows["published"].to_list(), huber, prior, weights)
 
 
 def _perf_models(config: dict, serving: Serving) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a fit minimises: how far reproduced numbers are from published ones, and values from their start."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 COUNTS = ("preemptions",)
@@ -13,8 +13,8 @@ class Objective:
 
     e = log(ours / published); of counts, which may be 0, e = log((1 + ours) / (1 + published)).
     pseudo-Huber(e) = 2 h^2 (sqrt(1 + (e / h)^2) - 1): e^2 where |e| is far below h = `huber`, 2 h |e| far
-    above, so that a row which no parameter can mend does not bend all others. Every row has weight 1 unless
-    `weights` names its quantity. The distance is that of `parameters.distance`.
+    above, so that a row which no parameter can mend does not bend all others. The distance is that of
+    `parameters.distance`.
     """
 
     quantities: Sequence[str]
@@ -22,7 +22,8 @@ class Objective:
     published: Sequence[float]
     huber: float
     prior: float
-    weights: Mapping[str, float]
+    weights: Sequence[float]
+    """Of the rows, in their order: see `weight_by_luck`."""
 
     @property
     def every(self) -> tuple[int, ...]:
@@ -31,25 +32,30 @@ class Objective:
 
     def of(self, rows: Sequence[int]) -> "Objective":
         """The same for these rows only, by their place."""
-        quantities, published = (
-            [column[row] for row in rows] for column in (self.quantities, self.published)
+        quantities, published, weights = (
+            [column[row] for row in rows] for column in (self.quantities, self.published, self.weights)
         )
-        return replace(self, quantities=quantities, published=published)
+        return replace(self, quantities=quantities, published=published, weights=weights)
 
     def misfit(self, reproduced: Sequence[float]) -> float:
         """Of the values of all rows, in their order; each is positive, or a count."""
-        rows = zip(self.quantities, self.published, reproduced, strict=True)
+        rows = zip(self.weights, self.quantities, self.published, reproduced, strict=True)
         return math.fsum(
-            self.weight(quantity) * self._penalty(log_error(quantity, ours, published))
-            for quantity, published, ours in rows
+            weight * self._penalty(log_error(quantity, ours, published))
+            for weight, quantity, published, ours in rows
         )
-
-    def weight(self, quantity: str) -> float:
-        """Of a row of this quantity."""
-        return self.weights.get(quantity, 1.0)
 
     def _penalty(self, error: float) -> float:
         return 2 * self.huber**2 * (math.sqrt(1 + (error / self.huber) ** 2) - 1)
+
+
+def weight_by_luck(spread: float, tolerance: float) -> float:
+    """Weight of a row whose logarithm has the standard deviation `spread` over draws of the workload.
+
+    A published number is one run, and as lucky: the variance of e is at least spread^2, and tolerance^2 for
+    what the model leaves out. 1 for a row without spread, 1/2 where it is the tolerance.
+    """
+    return 1 / (1 + (spread / tolerance) ** 2)
 
 
 def log_error(quantity: str, ours: float, published: float) -> float:

@@ -17,6 +17,7 @@ from headrace.trial import Trial, changed
 
 SHORTEST_S = 1e-9
 """A time below it has no use as a logarithm."""
+SERVED = "values with which every request is served"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +58,37 @@ class Serving:
         Raises HeadraceError where a cell can't be served or gives no such number.
         """
         wanted = self.rows[list(rows)]
-        cells = cells_of(wanted, self.config, self.study)
-        trial = Trial(changed(self.config, settings(self.parameters, values)), self.study, models=self.models)
-        tables = [trial.metrics(axes, range(1, 1 + self.worlds[axes["workload"]])) for axes in cells]
-        found = of_cells(pl.concat(tables).filter(pl.col("quantity").is_in(COMPARED)))
-        medians = found.group_by(list(KEYS)).agg(pl.col("value").median())
-        ours = wanted.join(medians, on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
+        ours = self._drawn(values, wanted, self.worlds, pl.col("value").median())
         for row in ours.iter_rows(named=True):
             value, lowest = row["value"], 0.0 if row["quantity"] in COUNTS else SHORTEST_S
             if value is None or not lowest <= value < math.inf:
-                name = " ".join(str(row[key]) for key in KEYS)
-                remedy = "values with which every request is served"
-                raise HeadraceError(name, f"is {value} in the simulator", remedy)
+                raise HeadraceError(_name(row), f"is {value} in the simulator", SERVED)
         return ours["value"].to_list()
+
+    def spread(self, values: Values, draws: dict[str, int]) -> list[float]:
+        """Standard deviation of the logarithm of every row over so many draws of each workload.
+
+        Counts are counted from 1, since they may be 0. Raises HeadraceError where `values` can't be served.
+        """
+        counted = pl.when(pl.col("quantity").is_in(COUNTS)).then(1).otherwise(0)
+        found = self._drawn(values, self.rows, draws, (pl.col("value") + counted).log().std())
+        for row in found.iter_rows(named=True):
+            if row["value"] is None or not math.isfinite(row["value"]):
+                raise HeadraceError(_name(row), "has no spread over draws in the simulator", SERVED)
+        return found["value"].to_list()
+
+    def _drawn(
+        self, values: Values, wanted: pl.DataFrame, draws: dict[str, int], statistic: pl.Expr
+    ) -> pl.DataFrame:
+        """`wanted` (KEYS) with column `value`: a statistic over draws, null where there is no such number."""
+        cells = cells_of(wanted, self.config, self.study)
+        trial = Trial(changed(self.config, settings(self.parameters, values)), self.study, models=self.models)
+        tables = [trial.metrics(axes, range(1, 1 + draws[axes["workload"]])) for axes in cells]
+        found = of_cells(pl.concat(tables).filter(pl.col("quantity").is_in(COMPARED)))
+        # The order counts in the last bit of a standard deviation, and a join does not warrant it.
+        over_draws = found.sort("world").group_by(list(KEYS)).agg(value=statistic)
+        return wanted.join(over_draws, on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
+
+
+def _name(row: dict) -> str:
+    return " ".join(str(row[key]) for key in KEYS)

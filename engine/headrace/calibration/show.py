@@ -1,5 +1,6 @@
 """The result of a fit as tables, for a terminal or as Markdown."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headrace.tables.markdown import escape, number, percent, table
@@ -29,8 +30,8 @@ class Section:
 
 
 def sections(found: dict) -> list[Section]:
-    """The tables of a document (`document.read_document`): errors, stages, parameters."""
-    return [_cells(found), _workloads(found), _stages(found), _parameters(found)]
+    """The tables of a document (`document.read_document`): errors, weights, stages, parameters."""
+    return [_cells(found), _weights(found), _workloads(found), _stages(found), _parameters(found)]
 
 
 def markdown(found: dict) -> str:
@@ -57,18 +58,29 @@ def headline(found: dict) -> str:
 
 
 def _cells(found: dict) -> Section:
+    note = "Relative error of every calibrated row at the start and fitted: (ours - published) / published."
+    return _by_cell(found, "Calibrated rows", _change, note)
+
+
+def _weights(found: dict) -> Section:
+    note = (
+        "How far a row is luck: standard deviation of its logarithm over draws, at the start, and the weight"
+        " that this leaves it."
+    )
+    return _by_cell(found, "Spread and weight", _weight, note)
+
+
+def _by_cell(found: dict, title: str, told: Callable[[dict], str], note: str) -> Section:
+    """A line per cell, a column per quantity: what is told of the row."""
     cells: dict[str, dict[str, dict]] = {}
     for row in found["rows"]:
         cells.setdefault(_cell(row), {})[row["quantity"]] = row
     shown = [quantity for quantity in COLUMNS if any(quantity in cell for cell in cells.values())]
     rows = [
-        [name, *(_change(cell[quantity]) if quantity in cell else "" for quantity in shown)]
+        [name, *(told(cell[quantity]) if quantity in cell else "" for quantity in shown)]
         for name, cell in cells.items()
     ]
-    notes = [
-        "Relative error of every calibrated row at the start and fitted: (ours - published) / published."
-    ]
-    return Section("Calibrated rows", ["cell", *(COLUMNS[quantity] for quantity in shown)], rows, 1, notes)
+    return Section(title, ["cell", *(COLUMNS[quantity] for quantity in shown)], rows, 1, [note])
 
 
 def _workloads(found: dict) -> Section:
@@ -140,6 +152,10 @@ def _change(row: dict) -> str:
     if row["error_before"] is None:
         return f"{number(row['before'])} to {number(row['after'])}"
     return f"{100 * row['error_before']:+.0f} to {100 * row['error_after']:+.0f} %"
+
+
+def _weight(row: dict) -> str:
+    return f"{row['spread']:.3f}, {row['weight']:.2f}"
 
 
 def rise(moved: dict | None, misfit: float) -> float | None:

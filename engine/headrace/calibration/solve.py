@@ -12,6 +12,8 @@ from headrace.errors import HeadraceError
 
 MOVED = 0.1
 """Share of its range by which each parameter is moved, alone, from its fitted value."""
+START, START_REMEDY = "start of the fit", "correct the start, or the configuration"
+"""Place and remedy of an error where the start can't be served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def solve(
     told.begin("start, all rows", 1)
     (before,) = judge.at([starts(judge.parameters)])
     if before.failed is not None:
-        raise HeadraceError("start of the fit", before.failed, "correct the start, or the configuration")
+        raise HeadraceError(START, before.failed, START_REMEDY)
     held, courses = before.values, []
     for index, stage in enumerate(stages):
         told.begin(f"stage {index + 1} of {len(stages)}: {stage.of}", points_needed(stage, population))

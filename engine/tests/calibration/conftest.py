@@ -21,7 +21,7 @@ def config(monkeypatch) -> dict:
 
 @pytest.fixture
 def small(config) -> Callable[..., dict]:
-    """Few queries, one world, and a fit of the given parameters only; one stage unless others are given."""
+    """Few queries and draws, and a fit of the given parameters only; one stage unless others are given."""
 
     def cut(*paths: str, evaluations: int = 12, population: int = 6, stages: list | None = None) -> dict:
         config["workloads"]["crawler"]["queries"] = 120
@@ -29,7 +29,8 @@ def small(config) -> Callable[..., dict]:
         fit = config["fit"]["stream2llm"]
         fit["parameters"] = {path: fit["parameters"][path] for path in paths}
         one = {"of": "all values", "parameters": ["*"], "evaluations": evaluations, "step": 0.15}
-        fit |= {"worlds": {"crawler": 1, "anns": 1}, "population": population, "stages": stages or [one]}
+        fit |= {"worlds": {"crawler": 1, "anns": 1}, "luck": {"crawler": 2, "anns": 2}}
+        fit |= {"population": population, "stages": stages or [one]}
         fit["objective"]["prior"] = 0.0
         return config
 

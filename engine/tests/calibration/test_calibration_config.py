@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from headrace.calibration.check import fit_problems
 from headrace.calibration.document import fitted_values, read_document
 from headrace.calibration.show import markdown
 from headrace.config import read_all
+from headrace.places import Places
 from headrace.validation import ConfigError
 
 KEPT = Path("data/calibration/stream2llm.json")
@@ -79,6 +81,17 @@ def stage(**keys):
             f"{FIT}.worlds: unknown workload 'ann'; did you mean 'anns'?",
         ),
         (
+            {"luck": {"crawlers": 3}},
+            f"{FIT}.luck: unknown workload 'crawlers'; did you mean 'crawler'?",
+        ),
+        ({"luck": {"anns": 1}}, f"{FIT}.luck.anns: is 1 (integer); must be at least 2"),
+        ({"luck": {"anns": 2.5}}, f"{FIT}.luck.anns: is 2.5 (number); must be an integer"),
+        ({"objective": {"tolerance": 0}}, f"{FIT}.objective.tolerance: is 0 (integer); must be more than 0"),
+        (
+            {"objective": {"weights": {}}},
+            f"{FIT}.objective.weights: unknown key; known: huber, prior, tolerance",
+        ),
+        (
             stage(evaluations=5),
             f"{FIT}.stages[0].evaluations: 5 evaluations are no generation of 12; ask for at least as many as"
             " the population has",
@@ -110,6 +123,15 @@ def stage(**keys):
 )
 def test_every_problem_is_one_line(fit, line, config, tmp_path):
     assert line in problems(fit, tmp_path)
+
+
+@pytest.mark.parametrize("key", ["luck", "worlds"])
+def test_a_workload_without_draws_is_one_line(key, config):
+    del config["fit"]["stream2llm"][key]["anns"]
+    (problem,) = fit_problems(config, Places([]))
+    assert str(problem) == (
+        f"config: key fit.stream2llm.{key}: misses workload 'anns'; say how many draws of it to serve"
+    )
 
 
 def test_a_fit_of_no_study_is_refused(config, tmp_path):

@@ -1,17 +1,19 @@
 """Fits of the simulator to itself: what went in comes out, and nothing else is looked at."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from headrace.calibration.fit import fit, run
-from headrace.calibration.parameters import parameters_of
+from headrace.calibration.parameters import parameters_of, settings
 from headrace.calibration.serving import Serving
 from headrace.errors import HeadraceError
-from headrace.trial import Trial
+from headrace.trial import Trial, changed
 
 REFERENCE = Path(__file__).parents[3] / "data/reference/stream2llm"
 STEP = "hardware/h200-tp2/overheads/step_s"
@@ -102,6 +104,79 @@ def test_worlds_have_the_published_arrivals_and_their_median_counts(small, rows)
     assert len(one) == len(three) == rows.height
 
 
+@pytest.fixture
+def pressed(small, config):
+    """A seconds' and a count's row of one small cell under memory pressure, and where they are served."""
+    small(POOL, STEP)
+    config["workloads"]["crawler"]["queries"] = 300
+    axes = {"hardware": "h200-tp2", "workload": "crawler", "qps": 4.0, "policy": "default_vllm"}
+    axes |= {"stream": True, "setting": "delay10_cost_published"}
+    rows = pl.DataFrame(
+        [
+            {**axes, "artifact": "table4", "quantity": "preemptions"},
+            {**axes, "artifact": "table3", "quantity": "ttft_p99_s"},
+        ]
+    )
+    return Serving(config, STUDY, parameters_of(config["fit"][STUDY]), rows, {"crawler": 1})
+
+
+def test_the_spread_is_the_standard_deviation_of_the_logarithm_over_draws(pressed, config):
+    """Against NumPy's, of every draw's own TTFTs and counts."""
+    values = {POOL: 60_000, STEP: 0.004}
+    trial = Trial(changed(config, settings(pressed.parameters, values)), STUDY)
+    counts, tails_s = [], []
+    for world in (1, 2, 3):
+        requests = trial.requests(pressed.cells[0], [world])
+        counts.append((requests["preemptions_recompute"] + requests["preemptions_swap"]).sum())
+        tails_s.append(np.quantile(requests["ttft_s"], 0.99))
+    assert len(set(counts)) > 1
+    expected = [np.std(np.log1p(counts), ddof=1), np.std(np.log(tails_s), ddof=1)]
+    assert pressed.spread(values, {"crawler": 3}) == pytest.approx(expected, rel=1e-9)
+
+
+def test_equal_draws_have_no_spread_and_a_count_of_none_is_one(pressed, monkeypatch):
+    metrics = Trial.metrics
+
+    def same(trial, axes, worlds):
+        first = metrics(trial, axes, [1])
+        return pl.concat([first.with_columns(world=pl.lit(world, first["world"].dtype)) for world in worlds])
+
+    monkeypatch.setattr(Trial, "metrics", same)
+    for blocks in (60_000, 100_000):
+        assert pressed.spread({POOL: blocks, STEP: 0.004}, {"crawler": 4}) == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_a_row_says_how_far_it_is_luck_and_counts_less(small, few, fitted):
+    config = small(STEP, SKEW, evaluations=6)
+    config["fit"][STUDY]["luck"]["crawler"] = 3
+    serving = Serving(config, STUDY, parameters_of(config["fit"][STUDY]), few, {"crawler": 1})
+    found = fitted(config, few)
+    assert found["search"]["luck"] == {"crawler": 3, "anns": 2}
+    spread = serving.spread({STEP: 0.004, SKEW: 1.3}, {"crawler": 3})
+    assert [row["spread"] for row in found["rows"]] == pytest.approx(spread, abs=1e-6)
+    assert len(set(spread)) == few.height
+    misfit = 0.0
+    for row, one in zip(found["rows"], spread, strict=True):
+        weight = 0.05**2 / (0.05**2 + one**2)
+        assert row["weight"] == pytest.approx(weight, abs=1e-6)
+        error = math.log(row["before"] / row["published"])
+        misfit += weight * 0.02 * (math.hypot(1, error / 0.1) - 1)
+    assert found["loss"]["before"]["misfit"] == pytest.approx(misfit, rel=1e-9)
+
+
+def test_another_tolerance_or_more_draws_for_luck_take_the_kept_points(small, few, fitted, capsys):
+    config = small(STEP, SKEW, evaluations=6)
+    first = fitted(config, few)
+    config["fit"][STUDY]["objective"]["tolerance"] = 0.01
+    config["fit"][STUDY]["luck"]["crawler"] = 3
+    other = fitted(config, few)
+    assert capsys.readouterr().err == ""
+    assert [row["before"] for row in other["rows"]] == [row["before"] for row in first["rows"]]
+    for row, before in zip(other["rows"], first["rows"], strict=True):
+        assert row["spread"] != before["spread"]
+        assert row["weight"] == pytest.approx(1 / (1 + (row["spread"] / 0.01) ** 2), rel=1e-3)
+
+
 def test_only_the_cells_of_the_rows_asked_for_are_served(small, rows, monkeypatch):
     config, served = small(STEP, SKEW), []
     whole = reproduced(config, rows, {STEP: 0.004, SKEW: 1.5})
@@ -183,9 +258,11 @@ def test_a_start_that_the_engine_refuses_is_one_line(small, few, fitted):
     config = small(POOL, STEP)
     config["fit"][STUDY]["parameters"][POOL] |= {"start": 10, "low": 5, "high": 20}
     with pytest.raises(
-        HeadraceError, match=r"^start of the fit: inline h200-tp2 crawler .* is nan in the simulator"
+        HeadraceError,
+        match=r"^start of the fit: inline h200-tp2 crawler .*: has no spread over draws in the simulator;",
     ) as error:
         fitted(config, few)
+    assert str(error.value).endswith("; correct the start, or the configuration")
     assert len(str(error.value).splitlines()) == 1
 
 

@@ -35,9 +35,8 @@ ROWS = [
 @pytest.fixture
 def found():
     rows = pl.DataFrame(ROWS, schema=KEYS | {"published": pl.Float64})
-    objective = Objective(
-        rows["quantity"].to_list(), rows["published"].to_list(), 0.1, 0.002, {"ttft_p99_s": 0.3}
-    )
+    weights = [0.98047, 0.3, 1.0, 1 / 17]
+    objective = Objective(rows["quantity"].to_list(), rows["published"].to_list(), 0.1, 0.002, weights)
     before = Point({STEP.path: 0.004, SKEW.path: 1.0, IDLE.path: 0.5}, [0.05, 3.0, 0.5, 7.0], 0.5, 0.5)
     after = Point({STEP.path: 0.1, SKEW.path: 1.2, IDLE.path: 0.5}, [0.11, 1.9, 0.4, 2.0], 0.04, 0.05)
     moved = {
@@ -59,9 +58,11 @@ def found():
         "objective": {"huber": 0.1},
         "seed": 1,
         "population": 12,
+        "luck": {"crawler": 9},
         "worlds": {"crawler": 2},
     }
-    return document(solution, [STEP, SKEW, IDLE], rows, objective, chosen, {"sources": "abc"})
+    spread = [0.007056, 0.0764, 0.0, 0.2]
+    return document(solution, [STEP, SKEW, IDLE], rows, spread, objective, chosen, {"sources": "abc"})
 
 
 @pytest.fixture
@@ -73,11 +74,16 @@ def headrace(found, tmp_path, monkeypatch):
 
 
 def test_errors_are_relative_and_of_nothing_there_is_none(found):
-    first, second, third, preemptions = found["rows"]
+    first, second, _, preemptions = found["rows"]
     assert (first["error_before"], first["error_after"]) == (pytest.approx(-0.5), pytest.approx(0.1))
-    assert (second["before"], second["after"], second["weight"]) == (3.0, 1.9, 0.3)
-    assert third["weight"] == 1.0
+    assert (second["before"], second["after"]) == (3.0, 1.9)
     assert (preemptions["error_before"], preemptions["error_after"]) == (None, None)
+
+
+def test_every_row_says_how_far_it_is_luck_and_what_it_weighs(found):
+    told = [(row["spread"], row["weight"]) for row in found["rows"]]
+    assert told == [(0.007056, 0.98047), (0.0764, 0.3), (0.0, 1.0), (0.2, 0.058824)]
+    assert found["search"]["luck"] == {"crawler": 9}
 
 
 def test_the_summary_is_of_absolute_errors(found):
@@ -99,6 +105,10 @@ def test_the_terminal_shows_cells_parameters_and_how_to_adopt(headrace):
     assert re.search(r"crawler, 4 QPS, streaming +-50 to \+10 % +\+50 to -5 %", text)
     assert re.search(r"crawler, 4 QPS, non-streaming +\+25 to \+0 %", text)
     assert re.search(r"7\.00 to 2\.00", text)
+    assert re.search(r"crawler, 4 QPS, streaming +0\.007, 0\.98 +0\.076, 0\.30", text)
+    assert re.search(r"crawler, 4 QPS, non-streaming +0\.000, 1\.00", text)
+    assert re.search(r"0\.200, 0\.06", text)
+    assert max(map(len, text.splitlines())) <= 100
     assert re.search(r"h200-tp2/step_s +0\.004 +0\.1 ! +0\.001 \.\. 0\.1 +\+50% +-", text)
     assert re.search(r"crawler/size_skew +1 +1\.2 +0 \.\. 2 +-25% +-", text)
     assert "at a bound (within 2% of the range): h200-tp2/step_s." in plain
@@ -112,7 +122,8 @@ def test_markdown_has_the_same_tables(headrace):
     assert re.search(r"^\| crawler, 4 QPS, streaming +\| +-50 to \+10 % \| \+50 to -5 % \|", text, re.M)
     assert text.count("**Calibrated rows**") == 1
     tables = re.findall(r"(?:^\|.*\n)+", text, re.M)
-    assert len(tables) == 4
+    assert re.search(r"^\| crawler, 4 QPS, streaming +\| +0\.007, 0\.98 \| 0\.076, 0\.30 \|", text, re.M)
+    assert len(tables) == 5
     for table in tables:
         assert len({line.replace("\\|", "").count("|") for line in table.splitlines()}) == 1
 

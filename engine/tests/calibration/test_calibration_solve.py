@@ -46,7 +46,7 @@ class MadeUp:
 
 
 def objective(prior=0.0):
-    return Objective(["ttft_p50_s"] * 2, respond(TRUTH), huber=0.1, prior=prior, weights={})
+    return Objective(["ttft_p50_s"] * 2, respond(TRUTH), huber=0.1, prior=prior, weights=[1.0, 1.0])
 
 
 def together(evaluations, parameters=PARAMETERS):
@@ -111,7 +111,7 @@ def test_each_stage_begins_where_the_one_before_ended_and_never_ends_worse(file)
 
 def test_each_stage_has_random_numbers_of_its_own(file):
     """The same stage twice, from the same point: the second asks for others."""
-    perfect = Objective(["ttft_p50_s"] * 2, respond({"time": 0.01, "shape": 0.5}), 0.1, 0.0, {})
+    perfect = Objective(["ttft_p50_s"] * 2, respond({"time": 0.01, "shape": 0.5}), 0.1, 0.0, [1.0, 1.0])
     judge = Judge(PARAMETERS, perfect, Evaluations(file, "digest", MadeUp()))
     first, second = solve(judge, together(8) * 2, 3, 8).courses
     assert first.ended.values == second.ended.values
@@ -121,8 +121,7 @@ def test_each_stage_has_random_numbers_of_its_own(file):
 def test_stages_that_make_all_rows_worse_are_not_adopted(file):
     """A row of little weight is met by a shape that leaves the other one far off."""
     slow_s, fast_s = respond({"time": 0.01, "shape": 0.5})
-    quantities, weights = ["ttft_p99.9_s", "ttft_p50_s"], {"ttft_p99.9_s": 0.1}
-    torn = Objective(quantities, [3 * slow_s, fast_s], 0.1, 0.0, weights)
+    torn = Objective(["ttft_p99.9_s", "ttft_p50_s"], [3 * slow_s, fast_s], 0.1, 0.0, [0.1, 1.0])
     judge = Judge(PARAMETERS, torn, Evaluations(file, "digest", MadeUp()))
     stages = [Stage("one row", (SHAPE, IDLE), (0,), 80, 0.3)]
     found = solve(judge, stages, 3, 8)
@@ -162,7 +161,7 @@ def test_a_start_that_is_refused_ends_it(file):
 
 
 def test_a_fit_is_never_worse_than_its_start(file):
-    perfect = Objective(["ttft_p50_s"] * 2, respond({"time": 0.01, "shape": 0.5}), 0.1, 0.0, {})
+    perfect = Objective(["ttft_p50_s"] * 2, respond({"time": 0.01, "shape": 0.5}), 0.1, 0.0, [1.0, 1.0])
     judge = Judge(PARAMETERS, perfect, Evaluations(file, "digest", MadeUp()))
     found = solve(judge, together(8), 3, 8)
     assert found.after.values == {"time": 0.01, "shape": 0.5, "idle": 0.5}

@@ -16,6 +16,7 @@ fit:
   stream2llm:
     population: 4
     worlds: {crawler: 1, anns: 1}
+    luck: {crawler: 2, anns: 2}
     stages:
       - {of: anns shapes, parameters: [generators/anns/*], rows: {workload: anns}, evaluations: 4, step: 0.15}
       - {of: all values, parameters: ["*"], evaluations: 4, step: 0.05}
