@@ -26,7 +26,9 @@ def test_the_policy_shown_runs_as_it_stands(headrace, mine):
 def test_hardware_shows_pools_and_times(headrace):
     text = headrace("hardware").stdout
     pools = {line.split()[0]: line.split()[-5:] for line in text.splitlines() if "NVIDIA" in line}
-    assert pools["h200-tp2"] == ["2", "80,000", "168", "1,280,000", "yes"]  # 80,000 blocks of 2 MiB
+    blocks = yaml.safe_load((REPOSITORY / "config/hardware.yaml").read_text())["h200-tp2"]["kv_blocks"]
+    gigabytes = round(blocks * 2 * 2**20 / 1e9)  # blocks of 2 MiB, 16 tokens each
+    assert pools["h200-tp2"] == ["2", f"{blocks:,}", f"{gigabytes}", f"{16 * blocks:,}", "yes"]
     assert pools["a40-tp1"] == ["1", "9,232", "19", "147,712", "no"]
     times = {line.split()[0]: line.split() for line in text.splitlines() if line.endswith(" ms ")}
     assert times["h200-tp2"][1:3] == ["silicon", "h200-tp2.llama-3.1-8b.silicon"]
