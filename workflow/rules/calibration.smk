@@ -7,7 +7,9 @@ Inputs:  config/studies/stream2llm.fit.yaml and .calibration.yaml, data/referenc
          the performance models of the hardware in the calibration set
 Outputs: <stream2llm>/variants/calibration/fit.json           values, errors before and after
          <stream2llm>/variants/calibration/evaluations.jsonl  every point served: a fit that was
-                                                              interrupted goes on from there
+                                                              interrupted goes on from there. Not declared
+                                                              as an output: Snakemake removes those of a
+                                                              job that fails
          <stream2llm>/variants/calibration/convergence.svg    the loss on the way, the values at its end
 """
 
