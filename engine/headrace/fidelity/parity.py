@@ -15,6 +15,7 @@ COLUMNS = {
     "stream": pl.Boolean,
     "world": pl.Int64,
     "throughput_ratio": pl.Float64,
+    "busy_ratio": pl.Float64,
 }
 
 
@@ -33,10 +34,12 @@ def read(path: Path) -> pl.DataFrame:
     return table.select(*COLUMNS)
 
 
-def throughput_ratios(parity: pl.DataFrame | None, workload: str) -> dict[str, float]:
-    """By streaming policy: requests per second over those without streaming, median over worlds."""
+def throughput_ratios(parity: pl.DataFrame | None, workload: str) -> dict[str, tuple[float, float]]:
+    """By streaming policy: requests per second over those without streaming, and the same of the engine alone
+    (busy seconds without streaming over those with it); medians over worlds.
+    """
     if parity is None:
         return {}
     rows = parity.filter(pl.col("throughput_ratio").is_finite(), workload=workload, stream=True)
-    medians = rows.group_by("policy").agg(pl.col("throughput_ratio").median()).sort("policy")
-    return dict(medians.iter_rows())
+    medians = rows.group_by("policy").agg(pl.col("throughput_ratio", "busy_ratio").median()).sort("policy")
+    return {policy: (ratio, alone) for policy, ratio, alone in medians.iter_rows()}

@@ -15,10 +15,11 @@ from headrace.tables.markdown import NONE, escape, heading, percent, table
 
 TITLE = "Targets"
 ABOUT = (
-    "World 0 against the published numbers, H200. Rows that a fit may look at, rows that a generator was told"
-    " and excluded rows are not counted. *Null* is a baseline without a simulator. *Floor* is what a perfect"
-    " model would show, since a published number is one run with its own prompts: the median over draws of"
-    " the workload, in brackets the least and the most."
+    "World 0, the most typical of several draws of the prompts, against the published numbers, H200. Rows"
+    " that a fit may look at, rows that a generator was told and excluded rows are not counted. *Null* is a"
+    " baseline without a simulator. *Floor* is what a perfect model would show, since a published number is"
+    " one run with its own prompts: the median over draws of the workload, in brackets the least and the"
+    " most."
 )
 COLUMNS = (
     *("target", "workload", "status", "value", "direction", "bound", "rows", "right"),
@@ -80,11 +81,8 @@ def comparison_table(found: list[Target]) -> str:
     others = [target for target in found if target.bound is None and target.value is not None]
     if not others:
         return ""
-    body = [
-        [escape(target.name), target.workload, escape(target.how), _value(target), percent(target.null)]
-        for target in others
-    ]
-    return table(("what", "workload", "of what", "ours", "null"), body, labels=3)
+    body = [[escape(target.name), target.workload, escape(target.how), _value(target)] for target in others]
+    return table(("what, no target", "workload", "of what", "ours"), body, labels=3)
 
 
 def misses_list(found: list[Target]) -> str:

@@ -41,6 +41,8 @@ class Run:
     """Tokens of final prompts per second of `completion_s`."""
     throughput_ratio: float
     """Over that of default_vllm, non-streaming, in the same world."""
+    first_handover_s: float
+    """From the start of all queries to the first hand-over: the client tokenises, the engine has nothing."""
     busy_s: float
     """Steps and swaps."""
     busy_ratio: float
@@ -59,8 +61,12 @@ class Run:
 
     @property
     def idle_s(self) -> float:
-        """The rest of the completion time: the client's work before the first hand-over above all."""
+        """The rest of the completion time: before the first hand-over and after it."""
         return self.completion_s - self.busy_s
+
+    @property
+    def idle_later_s(self) -> float:
+        return self.idle_s - self.first_handover_s
 
     @property
     def tokens_per_step(self) -> float:
@@ -138,6 +144,7 @@ def _run(cell: Axes, table: pl.DataFrame, totals: dict, before: list[Run]) -> Ru
         request_throughput=throughput,
         token_throughput=sums["prompt_tokens"] / completion_s,
         throughput_ratio=throughput / base.request_throughput if base else 1.0,
+        first_handover_s=float(table["opened_s"].min() - table["arrival_s"].min()),
         busy_s=totals["busy_s"],
         busy_ratio=base.busy_s / totals["busy_s"] if base else 1.0,
         unfinished=float((table["finished_s"] - table["opened_s"]).sum()) / completion_s,

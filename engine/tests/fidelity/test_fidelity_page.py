@@ -53,7 +53,7 @@ def floor(row, tmp_path):
 @pytest.fixture
 def parity(tmp_path):
     path = tmp_path / "parity.csv"
-    rows = [("crawler", "fcfs", True, 0, 0.991), ("anns", "fcfs", True, 0, 0.9)]
+    rows = [("crawler", "fcfs", True, 0, 0.991, 0.999), ("anns", "fcfs", True, 0, 0.9, 0.99)]
     pl.DataFrame(rows, schema=parities.COLUMNS, orient="row").write_csv(path)
     return path
 

@@ -1,9 +1,12 @@
 """Every target, met and missed by a hair."""
 
+import math
+
 import polars as pl
 import pytest
 
 from headrace.fidelity import floor as floors
+from headrace.fidelity.grid_targets import model_error
 from headrace.fidelity.parity import COLUMNS as PARITY
 from headrace.fidelity.targets import targets
 from headrace.scorecard.reference import KEYS
@@ -55,7 +58,9 @@ def test_calibrated_excluded_input_p999_and_other_hardware_are_not_counted(card,
 def test_the_null_is_compared_on_its_own_rows_and_for_crawler_only(card, row):
     for null, met in ((0.2, True), (0.199, False)):
         rows = card(row(1.0, 1.1, null_error=-null), row(1.0, 5.0))
-        assert found(rows, "median error over").met is met
+        target = found(rows, "median error over")
+        assert target.met is met
+        assert target.misses == (f"median 10% ours, {null:.0%} null",)
     anns = found(card(row(1.0, 1.1, workload="anns", null_error=0.1)), "median error over", "anns")
     assert (anns.status, anns.value) == ("for comparison", pytest.approx(1.0))
 
@@ -120,16 +125,22 @@ def test_no_order_without_all_of_them(card, row):
     assert (target.status, target.value) == ("not computed", None)
 
 
-@pytest.mark.parametrize("name", ["collapse of", "speedups of FCFS"])
-def test_speedups_under_pressure_hold_35_percent(card, row, name):
-    keys = PRESSURE | {"artifact": "table3", "quantity": "speedup_vs_streaming_p99"}
+SPEEDUP = {"quantity": "speedup_vs_streaming_p99", "policy": "lcas"}
+NAIVE_P99 = {"quantity": "ttft_p99_s", "policy": "default_vllm"}
+
+
+@pytest.mark.parametrize(("name", "quantity"), [("collapse of", NAIVE_P99), ("speedups of FCFS", SPEEDUP)])
+def test_pressure_holds_35_percent(card, row, name, quantity):
+    keys = PRESSURE | {"artifact": "table3"} | quantity
     for reproduced, met in ((13.5, True), (6.5, True), (13.51, False), (6.49, False)):
         assert found(card(row(10.0, reproduced, **keys)), name).met is met
-    lcas = card(row(10.0, 20.0, **keys | {"policy": "lcas"}))
-    assert found(lcas, "collapse of").status == "not computed"
-    assert found(lcas, "speedups of FCFS").met is False
-    victim = card(row(10.0, 20.0, **keys | {"setting": "delay10_cost_victim"}))
-    assert found(victim, name).status == "not computed"
+    for other in ({"setting": "delay10_cost_victim"}, {"policy": "mcps"}, {"role": "calibrated"}):
+        assert found(card(row(10.0, 20.0, **keys | other)), name).status == "not computed"
+
+
+def test_the_collapse_is_of_streaming(card, row):
+    whole = row(10.0, 20.0, **PRESSURE | NAIVE_P99 | {"stream": False})
+    assert found(card(whole), "collapse of").status == "not computed"
 
 
 def test_preemptions_hold_a_factor_2(card, row):
@@ -158,8 +169,8 @@ def test_concurrency_holds_10_percent_on_crawler(card, row):
 
 def test_parity_is_the_policy_that_is_farthest_off_by_its_median(card, row):
     def table(lcas):
-        rows = [("crawler", "default_vllm", False, 0, 1.0), ("crawler", "fcfs", True, 0, 0.99)]
-        rows += [("crawler", "lcas", True, world, ratio) for world, ratio in enumerate(lcas)]
+        rows = [("crawler", "default_vllm", False, 0, 1.0, 1.0), ("crawler", "fcfs", True, 0, 0.99, 0.5)]
+        rows += [("crawler", "lcas", True, world, ratio, 0.995) for world, ratio in enumerate(lcas)]
         return pl.DataFrame(rows, schema=PARITY, orient="row")
 
     name = "throughput with all arrivals"
@@ -167,7 +178,7 @@ def test_parity_is_the_policy_that_is_farthest_off_by_its_median(card, row):
         target = found(card(row()), name, parity=table(ratios))
         assert (target.rows, target.met) == (2, met)
         assert target.value == pytest.approx(1 - ratios[1])
-    assert target.misses == ("lcas: -2% (0.979)",)
+    assert target.misses == ("lcas: -2% (0.979); the engine's busy time alone: 0.995",)
     assert found(card(row()), name).status == "not computed"
 
 
@@ -187,12 +198,41 @@ def test_the_floor_is_a_statistic_of_each_draw(card, row):
     assert found(card(row(qps=0.25)), "median of", floor=floor).floor is None
 
 
-def test_the_seconds_behind_the_collapse_are_shown_and_are_no_target(card, row):
-    keys = PRESSURE | {"artifact": "table3", "policy": "default_vllm", "quantity": "ttft_p99_s"}
-    rows = card(row(10.0, 12.0, role="calibrated", **keys))
-    target = found(rows, "relative error of default streaming P99")
-    assert (target.status, target.value) == ("for comparison", pytest.approx(0.2))
+def test_streaming_over_not_streaming_is_shown_and_is_no_target(card, row):
+    keys = PRESSURE | {"artifact": "table3"} | NAIVE_P99
+    streaming, whole = row(10.0, 12.0, role="calibrated", **keys), row(5.0, 4.0, stream=False, **keys)
+    target = found(card(streaming, whole), "error of P99, default streaming over non-streaming")
+    assert (target.status, target.value) == ("for comparison", pytest.approx(0.5))
+    assert target.how.startswith("2.00 published, 3.00 ours")
     assert target.name.endswith("delay10_cost_published, calibrated")
+    names = {target.name for target in targets(card(streaming))}
+    assert not any(name.startswith("error of P99") for name in names)
+
+
+def log_row(row, error, spread, **keys):
+    """A row that is `error` off, with an interval of 1.96 times `spread`; both of the logarithm."""
+    half = 1.96 * spread
+    return row(1.0, math.exp(error), interval=(math.exp(error - half), math.exp(error + half)), **keys)
+
+
+def test_the_model_error_by_hand(card, row):
+    """(100 (0.2^2 - 0.1^2) + 25 (0.1^2 - 0.2^2)) / 125 = 0.018."""
+    rows = card(log_row(row, 0.2, 0.1), log_row(row, -0.1, 0.2))
+    assert model_error(rows) == pytest.approx(math.sqrt(0.018))
+    assert model_error(card(log_row(row, 0.1, 0.2))) == 0.0
+    assert model_error(card()) is None
+
+
+def test_the_widened_interval_adds_the_model_error_in_quadrature(card, row):
+    """Error 0.5, spread 0.3 of the calibrated row: model 0.4; with 0.3 of a seen row, together 0.5."""
+    fitted = log_row(row, 0.5, 0.3, role="calibrated")
+    for error, right in ((0.979, 1), (-0.979, 1), (0.981, 0), (-0.981, 0)):
+        rows = card(fitted, log_row(row, error, 0.3))
+        target = found(rows, "published values inside the interval widened")
+        assert (target.status, target.right, target.rows) == ("for comparison", right, 1)
+        assert found(rows, "published values inside our 95%").right == 0
+    alone = found(card(log_row(row, 0.1, 0.3)), "published values inside the interval widened")
+    assert alone.value is None
 
 
 def test_an_empty_scorecard_gives_every_target_and_none_is_met(card):

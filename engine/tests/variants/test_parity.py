@@ -18,6 +18,7 @@ def test_whole_prompts_by_hand(runs):
     """Query 1: 20 tokens from 1 s to 3 s; query 0: 30 tokens from 3 s to 6 s."""
     run = runs["default_vllm", False]
     assert (run.completion_s, run.busy_s, run.idle_s, run.steps) == pytest.approx((6.0, 5.0, 1.0, 2))
+    assert (run.first_handover_s, run.idle_later_s) == pytest.approx((1.0, 0.0))
     assert (run.throughput_ratio, run.busy_ratio) == (1.0, 1.0)
     assert (run.prompt_tokens, run.computed_tokens, run.invalidated_tokens) == (50, 50, 0)
     assert run.request_throughput == pytest.approx(2 / 6, rel=1e-5)
