@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from headrace.workload.quantiles import QuantileFunction
 from headrace.workload.sizes import split
-from headrace.workload.timing import Chunks, draw_counts, fit_waits
+from headrace.workload.timing import Chunks, by_position, draw_counts, fit_waits
 
 counts = st.lists(st.integers(1, 9), min_size=1, max_size=30)
 
@@ -31,6 +31,28 @@ def test_waits_add_up_to_the_durations(counts, seed):
     sums = rest + np.bincount(owner, weights=gaps, minlength=len(counts))
     assert np.allclose(np.sort(sums), durations)
     assert (gaps > 0).all() and (rest > 0).all()
+
+
+def test_gaps_by_position_by_hand():
+    """Two queries of three gaps, one without; nothing is random at a full correlation."""
+    chunks, gaps = Chunks(np.array([4, 1, 4])), np.array([3.0, 1.0, 2.0, 0.5, 9.0, 4.0])
+
+    def ordered(correlation: float) -> list[float]:
+        return by_position(np.random.default_rng(0), chunks, gaps, correlation).tolist()
+
+    assert ordered(1.0) == [1.0, 2.0, 3.0, 0.5, 4.0, 9.0]
+    assert ordered(-1.0) == [3.0, 2.0, 1.0, 9.0, 4.0, 0.5]
+
+
+@settings(deadline=None)
+@given(counts, st.floats(-1, 1), st.integers(0, 2**32))
+def test_gaps_by_position_stay_with_their_query(counts, correlation, seed):
+    rng, chunks = np.random.default_rng(seed), Chunks(np.array(counts))
+    gaps = rng.exponential(size=sum(counts) - len(counts))
+    ordered = by_position(rng, chunks, gaps, correlation)
+    ends = np.cumsum(np.array(counts) - 1)[:-1]
+    for before, after in zip(np.split(gaps, ends), np.split(ordered, ends), strict=True):
+        assert sorted(before) == sorted(after)
 
 
 @settings(deadline=None)
