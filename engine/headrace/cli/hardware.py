@@ -14,10 +14,10 @@ STEP_TOKENS = 2048
 RECOMPUTE_TOKENS = 8192
 LEGEND = (
     "KV pool: of all GPUs together. Step: one request's {:,} tokens without context; recompute: a forward"
-    " pass of {:,} tokens; both from the performance model, with the software's time per step.\n"
-    "calibrated: the pool or an overhead was chosen by looking at published rows of this GPU; else all are"
-    " starting values, or taken over from a GPU that was. config/hardware.yaml names the models' files and"
-    " says where each number comes from."
+    " pass of {:,} tokens; both from the performance model, with the overheads of the serving software.\n"
+    "calibrated: pool and overheads were fitted to published rows of this GPU; else the pool is arithmetic,"
+    " and the overheads are assumed or taken over. config/hardware.yaml names the models' files and says where"
+    " each number comes from."
 )
 MISSING = "-: no performance model yet; docs/performance-models.md (Adding a GPU) says how to build it."
 

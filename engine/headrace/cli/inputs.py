@@ -38,7 +38,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """A cell's spec and files; `calibration`: what of its hardware was chosen on published rows."""
+    """A cell's spec and files; `calibration`: what of its hardware was fitted to published rows."""
 
     spec: dict
     chunks: Path

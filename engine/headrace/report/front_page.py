@@ -149,8 +149,8 @@ def _models(facts: Facts, calibrated: dict[str, bool]) -> str:
     ]
     head = ("hardware", "GPU", "provider", "file", "SHA-256", "calibrated")
     note = (
-        "Calibrated: the KV pool and the time per step were chosen by looking at the calibration set;"
-        " otherwise all is data sheet, measured tables, a starting value or taken over from a calibrated GPU."
+        "Calibrated: pool and overheads were fitted to the calibration set; otherwise all is data sheet,"
+        " measured tables, an assumption or taken over from a calibrated GPU."
     )
     return section("Performance models", grid(head, rows) + element("p", note))
 
