@@ -16,8 +16,8 @@ LEGEND = (
     "KV pool: of all GPUs together. Step: one request's {:,} tokens without context; recompute: a forward"
     " pass of {:,} tokens; both from the performance model, with the overheads of the serving software.\n"
     "calibrated: pool and overheads were fitted to published rows of this GPU; else the pool is arithmetic,"
-    " and the overheads are assumed or taken over. config/hardware.yaml names the models' files and says where"
-    " each number comes from."
+    " and the overheads are assumed or taken over. config/hardware.yaml names the models' files and says"
+    " where each number comes from."
 )
 MISSING = "-: no performance model yet; docs/performance-models.md (Adding a GPU) says how to build it."
 
@@ -58,10 +58,8 @@ def hardware(config: tuple[Path, ...]) -> None:
 def _times(model, overheads: dict) -> tuple[float, float]:
     """Seconds of the step and of the recomputation that the table shows."""
     from headrace.perf import Overheads
-    from headrace.perf.tables import interpolate
 
     software = Overheads.from_dict(overheads)
     request = SimpleNamespace(computed=0)
-    step_s = model.step_time(software, STEP_TOKENS)([(request, STEP_TOKENS, 0)])
-    again_s = interpolate(model.recompute.tokens, model.recompute.means_s(), RECOMPUTE_TOKENS)
-    return step_s, again_s + software.step_s
+    seconds = model.step_time(software, RECOMPUTE_TOKENS)
+    return seconds([(request, STEP_TOKENS, 0)]), seconds([(request, RECOMPUTE_TOKENS, 0)])

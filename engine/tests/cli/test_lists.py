@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 from headrace.scheduling import EVICTIONS, POLICIES
@@ -42,6 +43,19 @@ def test_hardware_takes_a_configuration_on_top(headrace, tmp_path):
     assert "16,000" in text  # tokens in 1,000 blocks
     seconds = re.search(r"^ h200-tp2 +silicon.* (\d+\.\d) ms +(\d+) ms", text, re.M)
     assert float(seconds[1]) > 1000 and int(seconds[2]) > 1000  # both have a step of a second in them
+
+
+def test_a_slower_forward_pass_shows_in_both_times(headrace, tmp_path):
+    def seconds(scale: float) -> list[float]:
+        scales = {"dense_scale": scale, "attention_scale": scale, "step_s": 0.0, "request_s": 0.0}
+        (tmp_path / "top.yaml").write_text(yaml.safe_dump({"hardware": {"h200-tp2": {"overheads": scales}}}))
+        text = headrace("hardware", "--config", "top.yaml").stdout
+        return [
+            float(ms)
+            for ms in re.search(r"^ h200-tp2 +silicon.* (\d+\.\d) ms +(\d+) ms", text, re.M).groups()
+        ]
+
+    assert seconds(10.0) == pytest.approx([10 * ms for ms in seconds(1.0)], rel=0.01)
 
 
 def test_a_gpu_without_its_performance_model_is_listed_and_told_how_to_get_one(headrace, tmp_path):
