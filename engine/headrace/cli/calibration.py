@@ -56,8 +56,12 @@ def adopt(file: Path, study: str) -> None:
     """
     from headrace.calibration.adopt import adopt as write
     from headrace.cli.configuration import ROOT, read_configuration
+    from headrace.errors import HeadraceError, nearest
 
+    config = read_configuration()
+    if study not in config.get("fit", {}):
+        raise HeadraceError("--study", f"there is no fit of {study!r}", nearest(study, config.get("fit", {})))
     kept = ROOT / KEPT / f"{study}.json"
-    touched = write(file, read_configuration()["files"], ROOT, kept)
+    touched = write(file, config["files"], ROOT, kept)
     for path in (*touched, kept):
         click.echo(path.relative_to(ROOT))

@@ -168,6 +168,18 @@ def test_the_command_writes_beside_the_package(config, copied, monkeypatch):
     assert (copied / "data/calibration/stream2llm.json").exists()
 
 
+def test_a_study_that_has_no_fit_is_refused(config, copied, monkeypatch):
+    shutil.copytree(REPOSITORY / "data/perf_models", copied / "data/perf_models")
+    monkeypatch.setattr("headrace.cli.configuration.ROOT", copied)
+    before = (copied / "config/hardware.yaml").read_bytes()
+    file = str(result(copied, config, 0.9))
+    done = CliRunner().invoke(main, ["calibration", "adopt", file, "--study", "stream2lm"])
+    assert done.exit_code == 1
+    line = "headrace: --study: there is no fit of 'stream2lm'; did you mean 'stream2llm'?"
+    assert done.stderr.splitlines() == [line]
+    assert (copied / "config/hardware.yaml").read_bytes() == before
+
+
 def test_nothing_is_written_when_one_value_can_not_be(config, copied):
     file = result(copied, config, 0.95)
     anns = copied / "config/workloads/anns.yaml"
