@@ -22,9 +22,10 @@ BAND_GREY = "0.90"
 PERCENTILES = {"p50": ("P50", "o"), "p95": ("P95", "s"), "p99": ("P99", "^"), "p99.9": ("P99.9", "D")}
 COUNT_MARKER = "X"
 SAYS = (
-    "Each point is one published number of H200 beside ours (world 0, if it replays the published trace, else"
-    " the median over worlds). Pressure: waits stretched, eviction by cost and by recomputation. Speedups are"
-    " over default_vllm, streaming and not, and restate seconds. Excluded numbers and inputs are left out."
+    "Each point is one published number of H200 beside ours (world 0, the most typical of several draws, if"
+    " it replays the published trace, else the median over worlds); in brackets how many. Pressure: waits"
+    " stretched, eviction by cost and by recomputation. Speedups are over default_vllm, streaming and not,"
+    " and restate seconds. Excluded numbers and inputs are left out."
 )
 
 

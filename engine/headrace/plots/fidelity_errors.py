@@ -38,9 +38,10 @@ FLOOR = Line("floor: a perfect model, seen rows", "#0072B2", (0, (1, 1)), 1.5)
 LINES = (OURS, CALIBRATED, NULL, FLOOR)
 TARGET = {"marker": "<", "color": "#D55E00", "markersize": 5.0}
 SAYS = (
-    "Share of the numbers whose absolute relative error is not above the one across; TTFT P50, P95 and P99 in"
-    " seconds, H200. Null: a baseline without a simulator. Floor: a further draw of the workload takes the"
-    " place of the published run. Errors below 0.1 % stand at the left edge."
+    "Share of the numbers whose absolute relative error is at most the value on the axis; TTFT P50, P95 and"
+    " P99 in seconds, H200; ours: world 0, the most typical of several draws. Null: a baseline without a"
+    " simulator. Floor: a further draw of the workload takes the place of the published run. Errors below"
+    " 0.1 % stand at the left edge."
 )
 
 
@@ -60,7 +61,8 @@ def draw(scorecard: list[Path], out_stem: Path, provenance: str, floor: tuple[Pa
             for axes, workload in zip(line, WORKLOADS, strict=True):
                 chosen = select(card, workload).filter(pl.col("quantity").is_in(TTFT))
                 shown |= _draw_panel(axes, chosen, draws)
-                axes.set_title(f"{workload}, {place} (n = {chosen.filter(role='seen').height})")
+                seen, fitted = (chosen.filter(role=role).height for role in ("seen", "calibrated"))
+                axes.set_title(f"{workload}, {place} ({seen} seen, {fitted} calibrated)")
                 if select is main_grid:
                     for name, bound in ERRORS[workload].items():
                         _target(axes, 100 * bound, QUANTILES[name])

@@ -19,6 +19,7 @@ SHOWN = 10
 LOOKS = {"lower": ("#56B4E9", 0.19), "higher": ("#882255", -0.19)}
 """Colour, and place beside the middle of the row: dark and light in grey, too."""
 CUT_HATCH = "//////"
+WORLDS = {"color": "0.92", "linewidth": 0}
 PUBLISHED = {"color": "0.35", "linestyle": (0, (4, 1.5)), "linewidth": 1.1}
 TICKS = (1, 1.5, 2, 3, 5, 7)
 COLUMNS = 2
@@ -34,7 +35,7 @@ def draw(
     out_stem: Path,
     provenance: str,
 ) -> None:
-    """Draw each claim with nothing moved (a line) and with each assumption moved down and up (bars).
+    """Draw each claim with nothing moved (a line; a band: its worlds) and each assumption moved (bars).
 
     Inputs as of `headrace.tables.sensitivity.write`. The assumptions with the largest effect have bars, the
     others a line of text. Writes `out_stem`.svg, .pdf and .png. Raises HeadraceError as `watched_claims`.
@@ -73,6 +74,8 @@ def _panel(axes: Axes, each: Watched) -> None:
     names = [effect.assumption.label for effect in shown]
     if others:
         names.append(_rest(each, others))
+    if len(each.worlds) > 1:
+        axes.axvspan(min(each.worlds), max(each.worlds), **WORLDS, zorder=0)
     axes.axvline(each.value, color="black", linewidth=0.9, zorder=3)
     if each.published is not None:
         axes.axvline(each.published, **PUBLISHED, zorder=2)
@@ -107,7 +110,7 @@ def _rest(each: Watched, others: list[Effect]) -> str:
 
 
 def _value_axis(axes: Axes, each: Watched) -> None:
-    values = [each.value, *([] if each.published is None else [each.published])]
+    values = [*each.worlds, *([] if each.published is None else [each.published])]
     values += [
         way.value
         for effect in _moving(each)[:SHOWN]
@@ -144,13 +147,15 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _legend(figure: Figure, watched: list[Watched], share: float) -> None:
     handles: dict = {
-        f"assumption {share:.0%} lower": Patch(color=LOOKS["lower"][0], linewidth=0),
+        f"{share:.0%} lower": Patch(color=LOOKS["lower"][0], linewidth=0),
         f"{share:.0%} higher": Patch(color=LOOKS["higher"][0], linewidth=0),
     }
     if any(way.cut for each in watched for effect in each.effects for way in (effect.lower, effect.higher)):
         look = {"facecolor": "white", "edgecolor": "0.35", "hatch": CUT_HATCH, "linewidth": 0.6}
-        handles["stopped at its limit before that"] = Patch(**look)
+        handles["stopped at its limit"] = Patch(**look)
     handles["nothing moved"] = Line2D([], [], color="black", linewidth=0.9)
+    if any(len(each.worlds) > 1 for each in watched):
+        handles["its worlds"] = Patch(**WORLDS)
     if any(each.published is not None for each in watched):
         handles["published"] = Line2D([], [], **PUBLISHED)
     figure.legend(
@@ -159,7 +164,7 @@ def _legend(figure: Figure, watched: list[Watched], share: float) -> None:
         loc="outside upper center",
         ncols=len(handles),
         handlelength=2.2,
-        columnspacing=1.6,
+        columnspacing=1.2,
     )
 
 
@@ -173,11 +178,11 @@ def _says(definition: dict) -> str:
 
 
 def _unmoved(watched: list[Watched]) -> list[str]:
-    """Assumptions that are 0, so that a share of them is nothing."""
-    names = {
-        effect.assumption.label: None
-        for each in watched
-        for effect in each.effects
-        if not any(float(value) for value in effect.higher.moved_to.split())
-    }
+    """Assumptions that are 0, so that a share of them is nothing, and the workloads of their claims."""
+    found: dict[str, set[str]] = {}
+    for each in watched:
+        for effect in each.effects:
+            if not any(float(value) for value in effect.higher.moved_to.split()):
+                found.setdefault(effect.assumption.label, set()).update(each.claim.workloads)
+    names = [f"{label} ({', '.join(sorted(workloads))})" for label, workloads in found.items()]
     return [f"0, so not moved: {', '.join(names)}."] if names else []

@@ -18,7 +18,8 @@ SCORED = {
     ),
     "published": Column("one run on real GPUs, from the study; empty where there is no such number here"),
     "reproduced": Column(
-        "ours: world 0 where it replays the published arrivals, else the median over worlds"
+        "ours: world 0, the most typical draw, where it replays the published arrivals, else the median over"
+        " worlds"
     ),
     "pi_low": Column("lower end of the 95 % prediction interval for one run, from the spread over worlds"),
     "pi_high": Column("its upper end"),

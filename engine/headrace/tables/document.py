@@ -48,7 +48,10 @@ def _legend(scored: Scored) -> list[str]:
     if scored.backend != "sim":
         which = "what comes out of the study's own logs here"
     elif "overload" in rows.columns:
-        which = "world 0, if it replays the whole published trace, else the median over worlds"
+        which = (
+            "world 0, the most typical draw, if it replays the whole published trace, else the median over"
+            " worlds"
+        )
         misses = ", which one run in twenty misses, world 0 as well"
     interval = ""
     if rows["pi_low"].is_not_null().any():
