@@ -49,4 +49,6 @@ def calibration_tables(path: Path) -> list[str]:
 
 
 def _value(value: float | None) -> str:
-    return NONE if value is None else f"{value:.4g}"
+    if value is None:
+        return NONE
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

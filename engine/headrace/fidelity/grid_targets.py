@@ -47,7 +47,7 @@ def against_null(card: pl.DataFrame, workload: str) -> Target:
         workload=workload,
         value=ours / null if ours is not None and null else None,
         bound=OF_NULL if workload == "crawler" else None,
-        how="ratio of the two medians, on the rows above",
+        how="ratio of the two medians, on the rows of the error",
         rows=rows.height,
         misses=()
         if ours is None or null is None
@@ -64,7 +64,7 @@ def inside(card: pl.DataFrame, workload: str) -> Target:
         name="published values inside our 95% prediction interval, main grid",
         workload=workload,
         bound=INSIDE,
-        how="the rows of the error above",
+        how="the rows of the error",
     )
 
 
@@ -81,7 +81,7 @@ def inside_widened(card: pl.DataFrame, workload: str) -> Target:
         name="published values inside the interval widened by the model's own error, main grid",
         workload=workload,
         bound=None,
-        how=f"the same rows; the model's own error is {percent(error)}, estimated from the calibrated rows",
+        how=f"the rows of the error; the model's own error, from the calibrated rows: {percent(error)}",
         listed=False,
     )
 
@@ -89,10 +89,11 @@ def inside_widened(card: pl.DataFrame, workload: str) -> Target:
 def model_error(rows: pl.DataFrame) -> float | None:
     """How far ours is from published beyond the spread over worlds: a standard deviation of the logarithm.
 
-    The root of the mean over `rows` of log(reproduced / published) squared less the variance that the 95 %
-    interval stands for, each row with the weight 1 / that variance, so that tails, which are luck, do not
-    hide an error of quiet rows (DerSimonian and Laird, 1986, with a mean of 0). 0 where the spread explains
-    all of it, None without a row that has a spread. Widen an interval by it in quadrature.
+    The root of the mean over `rows` of log(reproduced / published) squared less the variance for which the
+    95 % interval, as that of a normal distribution, stands. Each row has the weight 1 / that variance, so that
+    tails, which are luck, do not hide an error of quiet rows (DerSimonian and Laird, 1986, with a mean of 0).
+    0 where the spread explains all of it, None without a row that has a spread. Widen an interval by it in
+    quadrature.
     """
     error = (pl.col("reproduced") / pl.col("published")).log()
     spread = _log_half_width() / NORMAL_95

@@ -1,4 +1,4 @@
-"""Rows of a CSV file of published numbers, each checked where it is read."""
+"""Rows of a CSV file of numbers, each checked where it is read."""
 
 import csv
 import math
@@ -40,13 +40,17 @@ class Row:
         return HeadraceError(f"{self.file}: line {self.line}", problem, remedy)
 
 
-def read_rows(file: Path, columns: tuple[str, ...], key: tuple[str, ...]) -> Iterator[Row]:
+def read_rows(
+    file: Path,
+    columns: tuple[str, ...],
+    key: tuple[str, ...],
+    restore: str = "restore the file from the repository",
+) -> Iterator[Row]:
     """Every row of `file`, which has exactly `columns` and no two rows alike in `key`.
 
-    Raises HeadraceError when the file is missing, empty, unreadable or cut short, for a missing or unknown
-    column, a row of another length and a row twice.
+    Raises HeadraceError when the file is missing, empty, unreadable or cut short (then `restore` is the
+    remedy), for a missing or unknown column, a row of another length and a row twice.
     """
-    restore = "restore the file from the repository"
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:

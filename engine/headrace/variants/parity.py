@@ -101,7 +101,7 @@ def write_parity(
 def read_parity(file: Path) -> list[Run]:
     """What `write_parity` wrote. Raises HeadraceError for a fault in the file."""
     found = []
-    for row in read_rows(file, COLUMNS, KEY):
+    for row in read_rows(file, COLUMNS, KEY, "make it again: snakemake parity"):
         values: dict = {}
         for field in fields(Run):
             if field.type is bool:

@@ -96,7 +96,7 @@ def read_sensitivity(files: Iterable[Path]) -> list[Outcome]:
     """What `write_sensitivity` wrote, in the order of the files. Raises HeadraceError for a fault in one."""
     found = []
     for file in files:
-        for row in read_rows(file, COLUMNS, KEY):
+        for row in read_rows(file, COLUMNS, KEY, "make it again: snakemake stream2llm_sensitivity"):
             texts = row.fields
             found.append(
                 Outcome(

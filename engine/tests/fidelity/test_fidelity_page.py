@@ -65,7 +65,10 @@ def fit(tmp_path):
     value = {"start": 0.001, "low": 0.0, "high": 0.01, "fitted": 0.004321}
     document = {
         "summary": {"crawler": {"rows": 18} | errors},
-        "parameters": {"hardware/h200-tp2/overheads/step_s": value},
+        "parameters": {
+            "hardware/h200-tp2/overheads/step_s": value,
+            "hardware/h200-tp2/kv_blocks": {"start": 104286, "low": 9e4, "high": 1.1e5, "fitted": 101604},
+        },
         "loss": {"before": {"loss": 0.9}, "after": {"loss": 0.123}},
     }
     path.write_text(json.dumps(document))
@@ -118,6 +121,7 @@ def test_the_page_says_what_the_fit_did_and_what_was_tried(whole, tmp_path):
     (errors,) = lines_of(page, "crawler", "18", "3.1%")
     assert "30%" in errors and "12%" in errors
     assert lines_of(page, "step_s", "0.004321")
+    assert lines_of(page, "kv_blocks", "104,286", "90,000", "110,000", "101,604")
     assert "### A finding" in page and "# What was tried\n" not in page.replace("## What was tried and", "")
     assert "throughput" in page and "-10% (0.900)" in page
     assert "Simulated; performance model h200-tp2.made-up." in page

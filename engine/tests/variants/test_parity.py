@@ -92,3 +92,10 @@ def test_a_wrong_table_is_one_line(tmp_path):
     )
     with pytest.raises(HeadraceError, match=r"parity.csv: line 2: unknown stream 'yes'"):
         read_parity(file)
+
+
+def test_an_older_table_is_told_to_be_made_again(tmp_path):
+    file = tmp_path / "parity.csv"
+    file.write_text("hardware,workload\ntoy,anns\n")
+    with pytest.raises(HeadraceError, match=r"misses column 'policy'.*make it again: snakemake parity"):
+        read_parity(file)
