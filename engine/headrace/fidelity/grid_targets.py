@@ -90,10 +90,10 @@ def model_error(rows: pl.DataFrame) -> float | None:
     """How far ours is from published beyond the spread over worlds: a standard deviation of the logarithm.
 
     The root of the mean over `rows` of log(reproduced / published) squared less the variance for which the
-    95 % interval, as that of a normal distribution, stands. Each row has the weight 1 / that variance, so that
-    tails, which are luck, do not hide an error of quiet rows (DerSimonian and Laird, 1986, with a mean of 0).
-    0 where the spread explains all of it, None without a row that has a spread. Widen an interval by it in
-    quadrature.
+    95 % interval stands, as that of a normal distribution. Each row has the weight 1 / that variance, so
+    that tails, which are luck, do not hide an error of quiet rows (DerSimonian and Laird, 1986, with a mean
+    of 0). 0 where the spread explains all of it, None without a row that has a spread. Widen an interval by
+    it in quadrature.
     """
     error = (pl.col("reproduced") / pl.col("published")).log()
     spread = _log_half_width() / NORMAL_95
