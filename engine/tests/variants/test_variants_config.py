@@ -46,7 +46,7 @@ def assumptions(**changes):
         ),
         (
             {"sensitivity": {"assumptions": [GIVEN["assumptions"][0]] * 2}},
-            "sensitivity.assumptions[1].name: 'forward_pass' is there twice; rename one of them",
+            "sensitivity.assumptions[1].name: 'dense' is there twice; rename one of them",
         ),
         (
             claims(quantity="ttft_p50"),
