@@ -222,3 +222,31 @@ def test_figures_are_the_same_twice_and_are_drawn_of_nothing(whole, drawn, card,
     whole.scorecard.write_text(to_csv(card()))
     fidelity.draw([whole.scorecard], drawn[0].with_suffix(""), PROVENANCE)
     fidelity_errors.draw([whole.scorecard], drawn[1].with_suffix(""), PROVENANCE)
+
+
+def test_the_errors_are_drawn_by_role_with_their_numbers_in_the_title(whole, tmp_path, monkeypatch):
+    """fcfs is 5 % off, lcas 45 %, the calibrated row 20 %, the null baseline 50 %; the floor 2 and 4 %."""
+    kept = []
+    monkeypatch.setattr(fidelity_errors, "save", lambda figure, _: kept.append(figure))
+    fidelity_errors.draw([whole.scorecard], tmp_path / "f", PROVENANCE, floor=[whole.floor])
+    crawler = kept[0].axes[0]
+    assert crawler.get_title() == "crawler, main grid (2 seen, 1 calibrated)"
+    steps = [sorted(line.get_xdata())[1:-1] for line in crawler.lines if len(line.get_xdata()) > 2]
+    wanted = [[50.0, 50.0], [2.0, 4.0], [20.0], [5.0, 45.0]]
+    assert [pytest.approx(each) for each in wanted] == steps
+
+
+def test_points_stand_at_published_and_reproduced(whole, tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(fidelity, "save", lambda figure, _: kept.append(figure))
+    fidelity.draw([whole.scorecard], tmp_path / "f", PROVENANCE)
+    titles = {axes.get_title(): axes for axes in kept[0].axes}
+    main = titles["TTFT (s), crawler (3)"]
+    points = {
+        (x, y, line.get_markerfacecolor() == "white")
+        for line in main.lines
+        if line.get_marker() == "o"
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    }
+    assert points == {(2.0, 2.1, False), (2.0, 2.9, False), (1.0, 1.2, True)}
+    assert "preemptions of a run (1)" in titles
