@@ -89,7 +89,7 @@ def serve(
 ) -> tuple[pl.DataFrame, dict]:
     """Serve one world on a new engine: its requests table, and its totals as in cell.json.
 
-    Raises HeadraceError, naming `place`, when the engine makes no progress.
+    Raises HeadraceError, naming `place`, when the engine makes no progress or a prompt does not fit its pool.
     """
     requests, client = replay.requests(), replay.client(overheads)
     try:
@@ -98,6 +98,12 @@ def serve(
         raise HeadraceError(
             f"{place}: world {world}", str(error), "check kv_blocks, slots and the policy"
         ) from error
+    if result.refused:
+        raise HeadraceError(
+            f"{place}: world {world}",
+            f"{len(result.refused)} prompts don't fit a KV pool of {engine.limits.blocks} blocks",
+            "raise kv_blocks of the hardware or shorten the prompts",
+        )
     return _requests_table(world, replay, requests, client, overheads), _totals(world, result, replay)
 
 

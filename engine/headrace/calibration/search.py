@@ -57,7 +57,7 @@ def search(
             "bounds": [0, 1],
             "popsize": population,
             "randn": lambda *shape: random.standard_normal(shape),
-            "seed": float("nan"),
+            "seed": float("nan"),  # leave the state of np.random alone
             "verbose": -9,
             "verb_log": 0,
         },

@@ -85,7 +85,7 @@ class Hardware:
     host_blocks: int = at_least(0)
     """KV blocks of the host's swap pool."""
     calibrated: bool
-    """Whether kv_blocks or an overhead was chosen by looking at published rows of this GPU."""
+    """Whether kv_blocks or an overhead was fitted to published rows of this hardware."""
     silicon: SiliconSource | None = None
     roofline: RooflineSource | None = None
     published: PublishedSource | None = None

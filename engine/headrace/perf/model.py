@@ -155,15 +155,12 @@ class PerfModel:
     def costs(self, overheads: Overheads, token_budget: int, block_size: int) -> Costs:
         """The cost-based eviction's estimates, with the software overheads in.
 
-        recompute(n) = mean latency(n) + what the two scales add + ceil(n / token_budget) * step_s
-        + handover_s + reply_s, and swap(n) = mean in + out + 2 * ceil(n / block_size) * swap_block_s, at
-        the token counts of the tables, then fitted by degree 2. The study measured recomputation through
-        the engine, as its metadata say (token budget, memory utilisation), so with a caller's way there and
-        back. Warns (UserWarning) when an R2 is below 0.9.
+        recompute(n) = mean latency(n) + what the two scales add + ceil(n / token_budget) * step_s and
+        swap(n) = mean in + out + 2 * ceil(n / block_size) * swap_block_s, at the token counts of the
+        tables, then fitted by degree 2. Warns (UserWarning) when an R2 is below 0.9.
         """
-        call_s = overheads.handover_s + overheads.reply_s
         recompute = [
-            seconds + self._slower_s(overheads, n) + -(-n // token_budget) * overheads.step_s + call_s
+            seconds + self._slower_s(overheads, n) + -(-n // token_budget) * overheads.step_s
             for n, seconds in zip(self.recompute.tokens, self.recompute.means_s(), strict=True)
         ]
         swap = [

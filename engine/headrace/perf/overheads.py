@@ -10,7 +10,7 @@ class Overheads:
     """What the serving software makes of the accelerator's time: two factors, and seconds on top of it.
 
     A table that was measured inside an engine (provider `published`) already holds part of them: set those
-    to 0 in config/hardware.yaml, or they are counted twice.
+    to 0 in config/hardware.yaml and the factors to 1, or they are counted twice.
     """
 
     dense_scale: float = above(0)

@@ -79,14 +79,6 @@ def test_costs_take_the_overheads_in(toy, overheads):
     assert costs.notes == ()
 
 
-def test_recomputation_is_believed_to_take_a_call_of_the_engine(toy, overheads):
-    plain = toy.costs(overheads(), token_budget=32, block_size=16)
-    called = toy.costs(overheads(handover_s=0.25, reply_s=0.5), token_budget=32, block_size=16)
-    for n in (16, 64):
-        assert called.recompute_s(n) - plain.recompute_s(n) == pytest.approx(0.75)
-        assert called.swap_s(n) == plain.swap_s(n)
-
-
 def test_a_slower_forward_pass_makes_recomputation_dearer_and_no_swap(toy, overheads):
     plain = toy.costs(overheads(), token_budget=32, block_size=16)
     slower = toy.costs(overheads(dense_scale=2.0, attention_scale=3.0), token_budget=32, block_size=16)
