@@ -112,7 +112,7 @@ def test_many_anns_queries_can_lose_10k_tokens(generated):
 def test_many_anns_requests_lose_10k_computed_tokens(
     generated, repository, tmp_path, monkeypatch, qps, share
 ):
-    """Over 10 % are published; with the fitted pools that is so at the lowest rate, and 7..9 % at the highest."""
+    """Over 10 % are published; with the fitted pools so many do at the lowest rate, 7..9 % at the highest."""
     monkeypatch.chdir(repository)
     axes = ("sim", "h200-tp2", "anns", 1, "cost_published", "default_vllm", True, qps)
     config = read_all(["config/config.yaml"])
