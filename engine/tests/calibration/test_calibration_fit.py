@@ -260,7 +260,7 @@ def test_a_start_that_the_engine_refuses_is_one_line(small, few, fitted):
     config["fit"][STUDY]["parameters"][POOL] |= {"start": 10, "low": 5, "high": 20}
     with pytest.raises(
         HeadraceError,
-        match=r"^start of the fit: inline h200-tp2 crawler .*: has no spread over draws in the simulator;",
+        match=r"^start of the fit: trial of .*: world 1: 119 prompts don't fit a KV pool of 10 blocks;",
     ) as error:
         fitted(config, few)
     assert str(error.value).endswith("; correct the start, or the configuration")
