@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from headrace.errors import HeadraceError
+from headrace.scorecard.csv_table import read_csv_table
 from headrace.scorecard.reference import KEYS
 
 SCHEMA = KEYS | {"draw": pl.Int64, "error": pl.Float64}
@@ -26,17 +26,7 @@ class Spread:
 
 def read(path: Path) -> pl.DataFrame:
     """The floor, columns `SCHEMA`. Raises HeadraceError when it is missing, cut short or another table."""
-    try:
-        table = pl.read_csv(path, schema_overrides=SCHEMA)
-    except FileNotFoundError:
-        raise HeadraceError(path, "no such file", "make it first: snakemake floor") from None
-    except (OSError, pl.exceptions.PolarsError) as error:
-        cause = str(error).splitlines()[0]
-        raise HeadraceError(path, f"can't be read ({cause})", "make it again") from error
-    for column in SCHEMA:
-        if column not in table.columns:
-            raise HeadraceError(path, f"misses column {column!r}", f"expected {', '.join(SCHEMA)}")
-    return table.select(*SCHEMA)
+    return read_csv_table(path, SCHEMA, "snakemake floor").select(*SCHEMA)
 
 
 def errors(floor: pl.DataFrame | None, rows: pl.DataFrame) -> pl.DataFrame:

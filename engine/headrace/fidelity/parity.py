@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from headrace.errors import HeadraceError
+from headrace.scorecard.csv_table import read_csv_table
 
 COLUMNS = {
     "workload": pl.String,
@@ -21,17 +21,7 @@ COLUMNS = {
 
 def read(path: Path) -> pl.DataFrame:
     """Columns `COLUMNS` of the table. Raises HeadraceError when it is missing or another table."""
-    try:
-        table = pl.read_csv(path, schema_overrides=COLUMNS)
-    except FileNotFoundError:
-        raise HeadraceError(path, "no such file", "make it first: snakemake parity") from None
-    except (OSError, pl.exceptions.PolarsError) as error:
-        cause = str(error).splitlines()[0]
-        raise HeadraceError(path, f"can't be read ({cause})", "make it again") from error
-    for column in COLUMNS:
-        if column not in table.columns:
-            raise HeadraceError(path, f"misses column {column!r}", f"expected {', '.join(COLUMNS)}")
-    return table.select(*COLUMNS)
+    return read_csv_table(path, COLUMNS, "snakemake parity").select(*COLUMNS)
 
 
 def throughput_ratios(parity: pl.DataFrame | None, workload: str) -> dict[str, tuple[float, float]]:

@@ -11,6 +11,7 @@ from headrace.errors import HeadraceError
 from headrace.files import write_text
 from headrace.metrics import read_metrics
 from headrace.scorecard import samples
+from headrace.scorecard.csv_table import read_csv_table
 from headrace.scorecard.intervals import prediction_interval
 from headrace.scorecard.null import NullBaseline
 from headrace.scorecard.reference import KEYS, read_reference
@@ -72,13 +73,7 @@ def to_csv(scorecard: pl.DataFrame) -> str:
 
 def read(path: Path) -> pl.DataFrame:
     """A scorecard that `write` wrote. Raises HeadraceError when it is missing, cut short or another table."""
-    try:
-        table = pl.read_csv(path, schema_overrides=COLUMNS)
-    except FileNotFoundError:
-        raise HeadraceError(path, "no such file", "make the scorecard first") from None
-    except (OSError, pl.exceptions.PolarsError) as error:
-        cause = str(error).splitlines()[0]
-        raise HeadraceError(path, f"can't be read ({cause})", "make the scorecard again") from error
+    table = read_csv_table(path, COLUMNS, "snakemake scorecard")
     if table.columns != list(COLUMNS):
         wrong = sorted(set(COLUMNS) ^ set(table.columns)) or ["their order"]
         raise HeadraceError(path, f"wrong columns ({wrong[0]})", f"expected {', '.join(COLUMNS)}")

@@ -175,6 +175,6 @@ def test_the_scorecard_page_has_every_row_and_says_where_ours_come_from(study, t
 
 def test_a_scorecard_cut_short_is_refused(study, tmp_path):
     study["scorecard"].write_text("artifact,hardware\n", encoding="utf-8")
-    with pytest.raises(HeadraceError, match="wrong columns"):
+    with pytest.raises(HeadraceError, match="misses column 'workload'"):
         write_scorecard_page(study["scorecard"], study["cells"], tmp_path / "scorecard.html")
     assert not (tmp_path / "scorecard.html").exists()

@@ -149,7 +149,8 @@ def test_csv_is_sorted_short_and_the_same_twice(tmp_path):
     ("change", "words"),
     [
         (lambda text: "", "can't be read"),
-        (lambda text: text.replace("verdict", "judgement"), "wrong columns"),
+        (lambda text: text.replace("verdict", "judgement"), "misses column 'verdict'"),
+        (lambda text: text.replace("role,verdict", "verdict,role"), "wrong columns (their order)"),
         (lambda text: text[: text.rindex("h200")], "line 3: has no role"),
         (lambda text: text.replace(",2,", ",two,"), "can't be read"),
     ],
