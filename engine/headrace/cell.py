@@ -115,8 +115,7 @@ def _in_repository(file: Path) -> Path:
 
 def engines(spec: dict, perf: PerfModel, overheads: Overheads) -> Callable[[], Simulator]:
     """Makes engines of the cell, one per world; what they share is computed once."""
-    engine = dict(spec["engine"])
-    limits = Limits(blocks=engine.pop("kv_blocks"), **engine)
+    limits = limits_of(spec["engine"])
     costs = perf.costs(overheads, limits.token_budget, limits.block_size)
     step_time = perf.step_time(overheads, limits.token_budget)
     swap_time = perf.swap_time(overheads, limits.block_size)
@@ -126,6 +125,15 @@ def engines(spec: dict, perf: PerfModel, overheads: Overheads) -> Callable[[], S
         return Simulator(planner, step_time, swap_time, limits, live_s=overheads.live_s)
 
     return new_engine
+
+
+def limits_of(engine: dict) -> Limits:
+    """The limits that the key `engine` of a spec gives. Raises HeadraceError for such as can't be."""
+    keys = dict(engine)
+    try:
+        return Limits(blocks=keys.pop("kv_blocks") - keys.pop("reserved_blocks", 0), **keys)
+    except ValueError as error:
+        raise HeadraceError("spec: key engine", str(error), "see docs/engine.md") from error
 
 
 def _check_pool(table: pl.DataFrame, limits: Limits, path: Path) -> None:

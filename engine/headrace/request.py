@@ -54,18 +54,36 @@ class Request:
         state = "closed" if self.closed else "open"
         return f"Request({self.id}, {state}, {self.computed}/{self.prompt} tokens, {self.blocks} blocks)"
 
-    def change_prompt(self, prompt_tokens: int, common_prefix_tokens: int, final: bool) -> None:
+    def change_prompt(
+        self,
+        prompt_tokens: int,
+        common_prefix_tokens: int,
+        final: bool,
+        held_tokens: int = 0,
+        whole_blocks_of: int | None = None,
+    ) -> int | None:
         """Take one chunk: an append keeps the whole old prompt, an update only a common prefix.
 
-        Computed tokens beyond the prefix are invalidated and counted. A stream that closes with
-        nothing left to compute gives back its last token, so that a token can be sampled from it
-        (the published engine never schedules such a request; not counted as invalidated).
+        prompt_tokens is the total after it, of which common_prefix_tokens are as before. Computed tokens
+        beyond the prefix are invalidated and counted. A stream that closes with nothing left to compute
+        gives back its last token, so that a token can be sampled from it (the published engine never
+        schedules such a request; not counted as invalidated). held_tokens (0 or 1) at the end of an open
+        stream wait until it closes; with whole_blocks_of a block size, what is left of the KV cache is cut
+        to whole blocks (both: headrace.scheduling.Limits).
+
+        Returns for how many tokens blocks stay; None: all of them.
         """
+        valid = common_prefix_tokens
+        if (final or held_tokens) and valid == prompt_tokens:
+            valid -= 1
+        kept = None
         if self.computed > common_prefix_tokens:
             self.invalidated_tokens += self.computed - common_prefix_tokens
-            self.computed = common_prefix_tokens
-        self.prompt = prompt_tokens
-        if final:
-            self.closed = True
-            if self.computed == prompt_tokens:
-                self.computed -= 1
+            kept = common_prefix_tokens
+        if self.computed > valid:
+            self.computed = valid
+            if whole_blocks_of:
+                kept = self.computed = valid - valid % whole_blocks_of
+        self.closed = final
+        self.prompt = prompt_tokens if final else prompt_tokens - held_tokens
+        return kept

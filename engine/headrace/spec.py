@@ -11,7 +11,10 @@ from headrace.perf.records import above, at_least, read_record
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Limits of the engine, in tokens, requests and KV blocks (headrace.scheduling.Limits)."""
+    """Limits of the engine, in tokens, requests and KV blocks (headrace.scheduling.Limits).
+
+    reserved_blocks: how many of the kv_blocks are never handed out.
+    """
 
     token_budget: int = at_least(1)
     slots: int = at_least(1)
@@ -19,6 +22,10 @@ class Engine:
     host_blocks: int = at_least(0)
     block_size: int = at_least(1, default=16)
     blocks_ahead: int = at_least(0, default=4)
+    reserved_blocks: int = at_least(0, default=0)
+    held_tokens: int = at_least(0, default=0)
+    whole_blocks: bool = False
+    evict_for_slots: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,11 @@ class Limits:
     token_budget: new tokens per step (vLLM: max_num_batched_tokens); slots: resident requests
     (max_num_seqs); blocks / host_blocks: KV blocks of the GPU pool / of the host's swap pool;
     block_size: tokens per block; blocks_ahead: blocks pre-allocated beyond what a step needs.
+
+    Where executors differ; the default is what the published engine does, the plugin for vLLM has 1, True,
+    True. held_tokens: how many tokens at the end of an open stream (0 or 1) wait until it closes;
+    whole_blocks: what an update leaves of a KV cache is cut to whole blocks; evict_for_slots: a selected
+    request gets a slot although residents hold them all: one that was not selected is evicted.
     """
 
     token_budget: int
@@ -36,6 +41,9 @@ class Limits:
     host_blocks: int
     block_size: int = 16
     blocks_ahead: int = 4
+    held_tokens: int = 0
+    whole_blocks: bool = False
+    evict_for_slots: bool = False
 
     def __post_init__(self):
         for name in ("token_budget", "slots", "blocks", "block_size"):
@@ -44,6 +52,8 @@ class Limits:
         for name in ("host_blocks", "blocks_ahead"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, is {getattr(self, name)}")
+        if self.held_tokens not in (0, 1):
+            raise ValueError(f"held_tokens must be 0 or 1, is {self.held_tokens}")
 
     @property
     def longest_tokens(self) -> int:

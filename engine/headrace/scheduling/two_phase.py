@@ -27,7 +27,7 @@ class Policy:
 class TwoPhase:
     """Phase 1 walks the requests with work by priority, with the token budget and ALL blocks of the
     pool; phase 2 hands out blocks to the selected, residents first, and evicts residents that were
-    not selected, lowest priority first, where blocks are short.
+    not selected, lowest priority first, where blocks (or slots, see Limits) are short.
 
     Only requests with something to compute are kept in order, so idle open streams cost nothing.
     """
@@ -36,7 +36,8 @@ class TwoPhase:
         self.order = Order(policy.key)
         self.moves_when_computed = policy.moves_when_computed
         self.eviction = eviction
-        self.bounds = limits.token_budget, limits.slots, limits.blocks, limits.block_size, limits.blocks_ahead
+        self.bounds = limits.token_budget, limits.slots, limits.block_size, limits.blocks_ahead
+        self.evict_for_slots = limits.evict_for_slots
         self.resident: dict[Request, None] = {}  # an ordered set: the order of admission
 
     def event(self, request: Request, kind: str, now_s: float) -> None:
@@ -50,14 +51,15 @@ class TwoPhase:
     def plan(self, now_s: float, ledger: Ledger) -> Plan:
         if not self.order.requests:
             return Plan()
-        selected, waiting = self.select()
-        return self.make_room(selected, waiting, ledger)
+        stay, admit = self.select(ledger.blocks)
+        return self.make_room(stay, admit, ledger)
 
-    def select(self) -> tuple[list, list]:
-        """Phase 1: residents and others that run, each [(request, new tokens, blocks in all)], best first."""
-        budget, slots, pool, size, ahead = self.bounds
+    def select(self, pool: int) -> tuple[list, list]:
+        """Phase 1, with all `pool` blocks: residents and others that run, each [(request, new tokens, blocks
+        in all)], best first."""
+        budget, slots, size, ahead = self.bounds
         resident = self.resident
-        seats = slots - len(resident)
+        seats = slots if self.evict_for_slots else slots - len(resident)
         pool -= ahead  # what the next one may need, its pre-allocation set aside
         stay, admit = [], []
         for request in self.order.requests:
@@ -70,6 +72,10 @@ class TwoPhase:
                     break
                 continue
             if request in resident:
+                if self.evict_for_slots:
+                    if not seats:
+                        break
+                    seats -= 1
                 stay.append((request, tokens, blocks))
             elif seats:
                 seats -= 1
@@ -84,19 +90,22 @@ class TwoPhase:
 
     def make_room(self, stay: list, admit: list, ledger: Ledger) -> Plan:
         """Phase 2: blocks for all that were selected; phase 1 has made sure that they exist."""
-        ahead, free, host_free = self.bounds[-1], ledger.free, ledger.host_free
+        _, slots, _, ahead = self.bounds
+        free, host_free = ledger.free, ledger.host_free
+        seats = slots - len(self.resident)  # every eviction adds one
         runs, evictions, loads, victims = [], [], [], None
-        for request, tokens, blocks in stay + admit if admit else stay:
+        for place, (request, tokens, blocks) in enumerate(stay + admit if admit else stay, -len(stay)):
             grow = blocks - request.blocks
             if grow > 0:
-                if grow > free:
+                if grow > free or place >= seats:
                     victims = victims or self.victims(stay)
-                    while grow > free:
+                    while grow > free or place >= seats:
                         victim = next(victims)
                         how, host_blocks = self.eviction.how(victim, request, tokens, host_free)
                         evictions.append((victim, how, request, tokens))
                         host_free -= host_blocks
                         free += victim.blocks
+                        seats += 1
                 grow += ahead
                 if grow > free:
                     grow = free

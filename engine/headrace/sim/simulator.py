@@ -61,6 +61,7 @@ class Simulator:
         self.step_time, self.swap_time = step_time, swap_time
         self.ledger = Ledger(limits.blocks, limits.host_blocks, limits.block_size)
         self.longest = limits.longest_tokens
+        self.whole_blocks_of = limits.block_size if limits.whole_blocks else None
         self.live: dict[Request, None] = {}  # opened and unfinished
         self.refused: list[Request] = []
 
@@ -149,15 +150,16 @@ class Simulator:
             kind = OPENED
         elif request not in self.live:  # refused before
             return
-        computed = request.computed
-        request.change_prompt(prompt_tokens, common_prefix_tokens, final)
+        kept = request.change_prompt(
+            prompt_tokens, common_prefix_tokens, final, self.limits.held_tokens, self.whole_blocks_of
+        )
         request.handed_over_s = time_s
         request.last_chunk_s = now_s
         if prompt_tokens + request.output_tokens - 1 > self.longest:
             self._refuse(request, kind, now_s)
             return
-        if common_prefix_tokens < computed:
-            self.ledger.trim(request, common_prefix_tokens)
+        if kept is not None:
+            self.ledger.trim(request, kept)
         self.scheduler.event(request, kind, now_s)
 
     def _refuse(self, request: Request, kind: str, now_s: float) -> None:

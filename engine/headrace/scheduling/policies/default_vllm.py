@@ -76,6 +76,8 @@ class Vllm081:
             if not budget or not seats:
                 break
             tokens = request.prompt - request.computed
+            if not tokens and not request.host_blocks:
+                continue  # all that is there is held back
             if tokens > budget:
                 tokens = budget
             grow = (request.computed + tokens + size - 1) // size
@@ -120,9 +122,16 @@ class Vllm081:
             self.leave(victim)
             self.waiting.appendleft(victim)
         waiting, ready, resident = self.waiting, self.ready, self.resident
-        while waiting and (waiting[0].blocks or waiting[0].finished_s is not None):
-            self.admissions += 1  # who holds blocks now has left the queue
-            resident[waiting.popleft()] = self.admissions
+        skipped = []
+        while waiting:
+            if waiting[0].blocks or waiting[0].finished_s is not None:
+                self.admissions += 1  # who holds blocks now has left the queue
+                resident[waiting.popleft()] = self.admissions
+            elif waiting[0].computed == waiting[0].prompt and not waiting[0].host_blocks:
+                skipped.append(waiting.popleft())
+            else:
+                break
+        waiting.extendleft(reversed(skipped))
         for request, _, _ in plan.runs:
             if request.computed < request.prompt:
                 if request.key is None:
