@@ -132,7 +132,7 @@ async def configure(engine: AsyncLLM, wanted: dict, place: object) -> None:
 
 
 async def warm_up(engine: AsyncLLM, size: EngineSize, token: int, longest: int) -> None:
-    """Serve prompts of several lengths before anything is measured: kernels are compiled and tuned by size."""
+    """Serve prompts of several lengths before anything is measured: kernels are made ready by size."""
     lengths = {1, 16, 256, min(size.token_budget, longest), min(2 * size.token_budget, longest)}
     for length in sorted(min(length, longest) for length in lengths):
         await ask(engine, f"warm-up-{length}", [token] * length, sampling(2))
