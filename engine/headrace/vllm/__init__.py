@@ -1,1 +1,1 @@
-"""Streaming prompts on stock vLLM: a scheduler plugin, swaps, a client, an endpoint. Only here is vllm imported."""
+"""Streaming prompts on stock vLLM: scheduler, swaps, client, endpoint. Only here is vllm imported."""

@@ -1,0 +1,327 @@
+"""Everything of vLLM that is not its public interface: names, invariants, and which versions have them.
+
+The rest of the package speaks to vLLM through this module. What it relies on was read in vLLM 0.32;
+`check_version` and `check_scheduler` refuse what was not.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+
+import vllm
+from packaging.version import InvalidVersion, Version
+from vllm import SamplingParams
+from vllm.entrypoints.openai.completion.protocol import CompletionRequest
+from vllm.exceptions import GracefulHTTPError, VLLMClientError
+from vllm.inputs import TextPrompt
+from vllm.inputs.engine import tokens_input
+from vllm.v1.core.sched.interface import PauseState
+from vllm.v1.core.sched.output import SchedulerOutput
+from vllm.v1.core.single_type_kv_cache_manager import FullAttentionManager
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.exceptions import EngineDeadError
+from vllm.v1.engine.output_processor import RequestOutputCollector
+from vllm.v1.request import Request, RequestStatus
+
+from headrace.errors import HeadraceError
+
+SUPPORTED = "0.32"
+
+
+def check_version(version: str = vllm.__version__) -> None:
+    """Raises HeadraceError for a vLLM whose scheduler this plugin was not written for."""
+    try:
+        release = Version(version).release[:2]
+    except InvalidVersion:
+        release = ()
+    if release != Version(SUPPORTED).release:
+        raise HeadraceError(
+            "vllm",
+            f"version {version}, but the plugin changes the scheduler of {SUPPORTED}",
+            f"pip install 'vllm=={SUPPORTED}.*'",
+        )
+
+
+def check_scheduler(scheduler: "Hooks", runs_ahead: bool) -> None:
+    """Raises HeadraceError for a configuration that the planner does not know about."""
+    config = scheduler.vllm_config
+    parallel, scheduling = config.parallel_config, config.scheduler_config
+    managers = scheduler.kv_cache_manager.coordinator.single_type_managers
+    connector = scheduler.connector
+    ahead = config.max_concurrent_batches > 1
+    wrong = {
+        "two steps are in flight at a time (async scheduling)": (
+            ahead and not runs_ahead,
+            "--no-async-scheduling, or the class headrace.vllm.scheduler.AsyncStreamScheduler",
+        ),
+        "pipeline parallelism": (parallel.pipeline_parallel_size > 1, "--tensor-parallel-size"),
+        "data parallelism": (parallel.data_parallel_size > 1, "one server per replica"),
+        "context parallelism": (
+            parallel.decode_context_parallel_size > 1 or parallel.prefill_context_parallel_size > 1,
+            "--tensor-parallel-size",
+        ),
+        "speculative decoding": (config.speculative_config is not None, "no --speculative-config"),
+        "LoRA adapters": (config.lora_config is not None, "no --enable-lora"),
+        "an encoder-decoder or pooling model": (
+            scheduler.is_encoder_decoder or config.model_config.runner_type != "generate",
+            "a decoder-only model",
+        ),
+        "a model with other than full attention in all layers": (
+            len(managers) != 1
+            or type(managers[0]) is not FullAttentionManager
+            or scheduler.hash_block_size != managers[0].block_size
+            or scheduler.prefix_replay_tokens > 0,
+            "a model without sliding windows, Mamba layers or KV sharing",
+        ),
+        f"--scheduling-policy {scheduling.policy}": (
+            scheduling.policy != "fcfs",
+            "leave it to headrace.policy",
+        ),
+        "prefill without chunks": (not scheduling.enable_chunked_prefill, "--enable-chunked-prefill"),
+        "--long-prefill-token-threshold": (scheduling.long_prefill_token_threshold > 0, "leave it at 0"),
+        f"the KV connector {type(connector).__name__}": (
+            connector is not None and not hasattr(connector, "swap_out"),
+            "headrace.vllm.swap.SwapConnector, or none",
+        ),
+    }
+    for what, (found, instead) in wrong.items():
+        if found:
+            raise HeadraceError("headrace.vllm.scheduler", f"{what} is not supported", instead)
+
+
+class CappedRequest(Request):
+    """A vLLM request of which a step sees only the first `cap` tokens, so that it runs what was planned."""
+
+    cap: int | None = None
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that stock scheduling sees."""
+        return len(self._all_token_ids) if self.cap is None else self.cap
+
+    @property
+    def num_tokens_with_spec(self) -> int:
+        """The same: there are no speculative tokens."""
+        return self.num_tokens
+
+
+class Hooks:
+    """The private side of a Scheduler, as a mixin in front of it.
+
+    Between two steps stock queues are empty: which requests are there and who runs next is the
+    subclass's business. It defines `freed(request)`, called when vLLM drops a request, returning what
+    its last output is to carry (or None), and `sampling(request)`, called before a token is appended.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.scheduler_reserve_full_isl = False  # the plan is what admits
+        self.defer_block_free = False  # swaps are ordered with the steps, so freed blocks may be used at once
+        (self._manager,) = self.kv_cache_manager.coordinator.single_type_managers[:1]
+
+    # ---- what is there ----
+
+    @property
+    def usable_blocks(self) -> int:
+        """KV blocks of the pool without vLLM's null block and its watermark."""
+        return self.kv_cache_manager.block_pool.num_gpu_blocks - 1 - self.kv_cache_manager.watermark_blocks
+
+    @property
+    def free_blocks(self) -> int:
+        """Of these, those that nobody holds (a prefix cache may still know what is in them)."""
+        return self.kv_cache_manager.block_pool.get_num_free_blocks() - self.kv_cache_manager.watermark_blocks
+
+    @property
+    def caches_prefixes(self) -> bool:
+        """Whether prefix caching is on."""
+        return self.kv_cache_manager.enable_caching
+
+    @property
+    def paused(self) -> bool:
+        """Requests that are new have to wait."""
+        return self._pause_state != PauseState.UNPAUSED
+
+    @property
+    def stopped(self) -> bool:
+        """Nothing may run."""
+        return self._pause_state == PauseState.PAUSED_ALL
+
+    def block_ids(self, request: Request) -> list[int]:
+        """The blocks it holds, in the order of its tokens."""
+        return [block.block_id for block in self._manager.req_to_blocks.get(request.request_id, ())]
+
+    def cached_prefix(self, request: Request, tokens: int) -> Sequence:
+        """The blocks of the prefix cache that hold the beginning of its first `tokens` tokens."""
+        blocks, hits, _ = self.kv_cache_manager.get_computed_blocks(request)
+        return blocks.blocks[0][: min(hits, tokens) // self.block_size] if hits else ()
+
+    def in_flight(self, request: Request) -> bool:
+        """It was preempted with a step in flight, whose token has to come back before it may run."""
+        return request.num_stale_output_tokens > 0 and not request.drop_stale_output
+
+    def waits_for_grammar(self, request: Request) -> bool:
+        """Its grammar is not compiled yet."""
+        return self._is_blocked_waiting_status(request.status) and not self._handle_blocked_waiting_request(
+            request
+        )
+
+    # ---- what changes it ----
+
+    def register(self, request: Request) -> None:
+        """Let vLLM know of a new request; it stays in no queue."""
+        request.__class__ = CappedRequest
+        super().add_request(request)
+        self._empty_queues()
+
+    def set_prompt(self, request: Request, tokens: list[int], kept: int) -> None:
+        """Give it a new prompt, of which the first `kept` tokens are as before.
+
+        As a waiting request it is sent to the worker anew: prompt, block table, position. The list must be
+        new, for a worker in the same process may hold the old one; views point to the one of all tokens.
+        """
+        request.prompt_token_ids = tokens
+        request._all_token_ids[:] = tokens
+        request.num_prompt_tokens = len(tokens)
+        del request.block_hashes[kept // self.hash_block_size :]
+        request.update_block_hashes()
+        if not self._is_blocked_waiting_status(request.status):
+            request.status = RequestStatus.WAITING
+
+    def truncate(self, request: Request, tokens: int) -> None:
+        """Keep the KV cache of its first `tokens` tokens only, a multiple of the block size.
+
+        Never part of a block: the prefix cache may know it, and others may share it.
+        """
+        manager, id = self._manager, request.request_id
+        keep = tokens // manager.block_size
+        request.num_computed_tokens = tokens
+        if not keep:
+            self._free_request_blocks(request)
+            return
+        blocks = manager.req_to_blocks[id]
+        tail = blocks[keep:]
+        del blocks[keep:]
+        if id in manager.num_cached_block:
+            manager.num_cached_block[id] = min(manager.num_cached_block[id], keep)
+        self.kv_cache_manager.block_pool.free_blocks(reversed(tail))
+
+    def preempt(self, request: Request, timestamp: float, drop_output: bool = False) -> None:
+        """Take all its blocks. vLLM may still have a step of it in flight: see `in_flight`."""
+        request.status = RequestStatus.RUNNING  # all that is asserted of a victim
+        self._preempt_request(request, timestamp, drop_stale_output=drop_output)
+        self._empty_queues()
+        if not request.num_output_tokens:
+            request.status = RequestStatus.WAITING  # else its prompt is not sent again, and chunks may come
+
+    def reload(self, request: Request, tokens: int) -> list[int]:
+        """Give a preempted request blocks for `tokens` tokens whose KV cache is copied in; returns them."""
+        self._manager.allocate_new_blocks(request.request_id, tokens, tokens)
+        request.num_computed_tokens = tokens
+        return self.block_ids(request)
+
+    def schedule_exactly(
+        self, runs: Sequence[tuple[CappedRequest, int, int]], pinned: Iterable[Sequence]
+    ) -> SchedulerOutput:
+        """A step of stock scheduling with these requests and nothing else.
+
+        runs: [(request, its computed tokens, its new tokens)]; pinned: cached blocks that they are about to
+        take, which no allocation before may reuse. Raises RuntimeError when vLLM does anything else.
+        """
+        pool = self.kv_cache_manager.block_pool
+        pinned = [block for blocks in pinned for block in blocks]
+        pool.touch(pinned)
+        self.running = []
+        for request, computed, tokens in runs:
+            request.cap = computed + tokens - request.num_output_placeholders
+            if request.status == RequestStatus.RUNNING:
+                self.running.append(request)
+            else:
+                self.kv_holding_waiting.add_request(request)
+        try:
+            output = super().schedule()
+        finally:
+            for request, *_ in runs:
+                request.cap = None
+            pool.free_blocks(reversed(pinned))
+        planned = {request.request_id: tokens for request, _, tokens in runs}
+        if output.num_scheduled_tokens != planned or self.waiting or self.kv_holding_waiting:
+            raise RuntimeError(f"vLLM scheduled {output.num_scheduled_tokens}, planned was {planned}")
+        return output
+
+    def _empty_queues(self) -> None:
+        for queue in (self.waiting, self.kv_holding_waiting):
+            queue.remove_requests(list(queue))
+        self.deferred_waiting.clear()
+
+    # ---- what vLLM calls ----
+
+    def _update_after_schedule(self, scheduler_output: SchedulerOutput) -> None:
+        # Uncapped, so that a prefill that was cut, or whose last token is held back, counts as unfinished.
+        for id in scheduler_output.num_scheduled_tokens:
+            self.requests[id].cap = None
+        super()._update_after_schedule(scheduler_output)
+
+    def _update_request_with_output(self, request: Request, *args, **kwargs):
+        self.sampling(request)
+        return super()._update_request_with_output(request, *args, **kwargs)
+
+    def _free_request(self, request: Request, *args, **kwargs):
+        report = self.freed(request)
+        params, ec_params = super()._free_request(request, *args, **kwargs)
+        return ({**(params or {}), **report} if report else params), ec_params
+
+
+# ---- the front-end: AsyncLLM and what is behind it ----
+
+
+async def tokenise(engine: AsyncLLM, text: str, special_tokens: bool) -> list[int]:
+    """The ids of a text, made off the event loop. Raises VLLMClientError, e.g. for one that is too long."""
+    how = engine.renderer.default_cmpl_tok_params.with_kwargs(add_special_tokens=special_tokens)
+    (prompt,) = await engine.renderer.render_cmpl_async([TextPrompt(prompt=text)], how)
+    return list(prompt["prompt_token_ids"])
+
+
+async def open_request(
+    engine: AsyncLLM, id: str, tokens: list[int], params: SamplingParams
+) -> RequestOutputCollector:
+    """Send a request, as `generate` does, but return as soon as the engine has it.
+
+    So a chunk sent after this can't overtake it. The answer's pieces come from `get()` of what is returned;
+    `engine.abort(id)` ends it.
+    """
+    return await engine.add_request(id, tokens_input(tokens), params)
+
+
+async def send_chunk(engine: AsyncLLM, id: str, tokens: list[int], extra_args: dict) -> None:
+    """Send what the scheduler consumes: a request that the front-end doesn't know and nobody answers."""
+    if engine.errored:
+        raise EngineDeadError()
+    request = engine.input_processor.process_inputs(
+        id,
+        tokens_input(tokens),
+        SamplingParams(max_tokens=1, detokenize=False, extra_args=extra_args),
+        await engine.get_supported_tasks(),
+        arrival_time=time.time(),
+    )
+    await engine.engine_core.add_request_async(request)
+
+
+def sampling_params(engine: AsyncLLM, parameters: dict) -> SamplingParams:
+    """What /v1/completions would make of these, the server's and the model's defaults included.
+
+    Raises ValueError (pydantic's and vLLM's own).
+    """
+    defaults = engine.model_config.get_diff_sampling_param()
+    asked = CompletionRequest(**parameters)
+    longest = min(asked.max_tokens, defaults.get("max_tokens", asked.max_tokens))
+    return asked.to_sampling_params(longest, defaults)
+
+
+def http_status(error: Exception) -> int | None:
+    """The status vLLM's own endpoints give to what its front-end raised; None for what it didn't foresee."""
+    if isinstance(error, GracefulHTTPError):
+        return int(error.http_status)
+    if isinstance(error, EngineDeadError):
+        return 503
+    if isinstance(error, VLLMClientError | ValueError | TypeError | OverflowError):
+        return 400
+    return None
