@@ -28,20 +28,20 @@ class BlockCopies(Protocol):
 
 
 def block_copies(layers: Sequence[torch.Tensor], host_blocks: int) -> BlockCopies:
-    """For `pages` of a KV cache and a pool of `host_blocks` rows. Raises HeadraceError if the pool can't be had."""
+    """For `pages` of a KV cache and a pool of so many rows. Raises HeadraceError if memory is missing."""
     words = sum(layer[0].numel() for layer in layers)
     try:
         host = torch.empty((host_blocks, words), dtype=layers[0].dtype)
-    except (MemoryError, RuntimeError) as error:
+        if not layers[0].is_cuda:
+            return PlainCopies(layers, host)
+        pin(host)
+        return StreamCopies(layers, host, torch.cuda)
+    except (MemoryError, RuntimeError) as error:  # torch says both, and its OutOfMemoryError is one
         raise HeadraceError(
             "host_blocks",
-            f"{host_blocks} blocks of {words * layers[0].itemsize} bytes could not be allocated",
+            f"{host_blocks} blocks of {words * layers[0].itemsize} bytes could not be had ({error})",
             "fewer of them, or more memory",
         ) from error
-    if not layers[0].is_cuda:
-        return PlainCopies(layers, host)
-    pin(host)
-    return StreamCopies(layers, host, torch.cuda)
 
 
 def pages(kv_caches: Mapping[str, torch.Tensor], num_blocks: int) -> list[torch.Tensor]:

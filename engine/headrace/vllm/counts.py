@@ -1,4 +1,4 @@
-"""What the scheduler counts for Prometheus: sums since they were last taken, and how many streams are open."""
+"""What the scheduler counts for Prometheus: sums since they were last taken, and the open streams."""
 
 from dataclasses import dataclass, field, fields
 

@@ -47,7 +47,7 @@ class HostPool:
             raise HostPoolError(f"request {request_id} is swapped out already")
         if not 0 < len(block_ids) <= self.free:
             raise HostPoolError(
-                f"request {request_id} swaps {len(block_ids)} blocks out into {self.free} free of {self.blocks}"
+                f"request {request_id} swaps {len(block_ids)} blocks out, {self.free} of {self.blocks} free"
             )
         slots = self._free[: -len(block_ids) - 1 : -1]
         del self._free[-len(block_ids) :]
@@ -55,7 +55,7 @@ class HostPool:
         self._copies.append(Copy("out", list(block_ids), list(slots)))
 
     def swap_in(self, request_id: str, block_ids: Sequence[int]) -> None:
-        """Bring what is held back into the first of these GPU blocks and free the slots. Raises HostPoolError."""
+        """Bring what is held back into the first of these blocks and free the slots. Raises HostPoolError."""
         held = self.holds(request_id)
         if not 0 < held <= len(block_ids):
             raise HostPoolError(f"request {request_id} has {held} blocks for {len(block_ids)} of the GPU")

@@ -108,11 +108,12 @@ class SwapConnector(KVConnectorBase_V1, SupportsHMA):
         layers = pages(kv_caches, self._num_blocks)
         block_bytes = sum(layer[0].nbytes for layer in layers)
         free = available_bytes()
-        if self.host_blocks * block_bytes > free:
+        most = free // block_bytes
+        if self.host_blocks > most:
             raise HeadraceError(
                 f"{PLACE}.host_blocks",
-                f"{self.host_blocks} blocks of {block_bytes} bytes do not fit {free} bytes of free host memory",
-                f"at most {free // block_bytes} would",
+                f"{self.host_blocks} blocks of {block_bytes} bytes do not fit {free} bytes of free memory",
+                f"at most {most} would",
             )
         self._copies = block_copies(layers, self.host_blocks)
 
@@ -156,9 +157,10 @@ def read_host_blocks(extra_config: dict) -> int:
 
 def refuse_unknown_caches(kv_cache_config) -> None:
     """Several groups of layers, or blocks that vLLM zeroes when it hands them out, are not swapped."""
-    if len(kv_cache_config.kv_cache_groups) != 1 or kv_cache_config.needs_kv_cache_zeroing:
+    groups = len(kv_cache_config.kv_cache_groups)
+    if groups != 1 or kv_cache_config.needs_kv_cache_zeroing:
         raise HeadraceError(
             "SwapConnector",
-            f"this model has {len(kv_cache_config.kv_cache_groups)} groups of KV caches, or a recurrent state",
+            f"this model has {groups} groups of KV caches, or a recurrent state",
             "a model whose layers all have full attention, or no --kv-transfer-config",
         )
