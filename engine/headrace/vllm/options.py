@@ -5,25 +5,35 @@ from dataclasses import dataclass, field
 from headrace.errors import HeadraceError, nearest
 from headrace.perf.records import above, at_least, read_record
 from headrace.scheduling import EVICTIONS, RECOMPUTE, SWAP, load
+from headrace.streams.limits import EndpointLimits
 
 PLACE = "additional-config: key headrace"
 PRICELESS = (RECOMPUTE, SWAP)  # eviction rules that look at no cost
 
 
 @dataclass(frozen=True, slots=True)
-class Polynomials:
-    """Seconds of a preemption as polynomials in tokens, constant term first (headrace.scheduling.Costs)."""
+class Coefficients:
+    """Seconds of a preemption as polynomials in tokens, constant term first: of computing them again, and
+    of moving their KV cache out and in again.
+    """
 
-    recompute: tuple[float, ...] = ()
-    swap: tuple[float, ...] = ()
+    recompute_s: tuple[float, ...] = ()
+    swap_s: tuple[float, ...] = ()
+
+
+class Polynomials:
+    """Costs (headrace.scheduling.Costs) by their coefficients."""
+
+    def __init__(self, coefficients: Coefficients):
+        self.coefficients = coefficients
 
     def recompute_s(self, tokens: int) -> float:
         """Seconds of computing `tokens` again."""
-        return _value(self.recompute, tokens)
+        return _value(self.coefficients.recompute_s, tokens)
 
     def swap_s(self, tokens: int) -> float:
         """Seconds of moving the KV cache of `tokens` out and in again."""
-        return _value(self.swap, tokens)
+        return _value(self.coefficients.swap_s, tokens)
 
 
 def _value(coefficients: tuple[float, ...], x: int) -> float:
@@ -42,19 +52,21 @@ class Planning:
 
     policy: str = "fcfs"
     eviction: str = RECOMPUTE
-    costs: Polynomials = field(default_factory=Polynomials)
+    costs: Coefficients = field(default_factory=Coefficients)
     token_budget: int | None = at_least(1, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Options(Planning):
     """All options. max_streams: open streams at a time; stream_timeout_s: an open stream without a chunk
-    for so long ends as an error; control: requests may change the planning while the engine is empty.
+    for so long ends as an error; control: requests may change the planning while the engine is empty;
+    endpoint: limits of the API server's /v1/stream.
     """
 
     max_streams: int = at_least(1, default=1024)
     stream_timeout_s: float = above(0, default=300.0)
     control: bool = False
+    endpoint: EndpointLimits = field(default_factory=EndpointLimits)
 
 
 def read_options(additional_config: object) -> Options:
@@ -70,10 +82,10 @@ def checked(planning: Planning) -> Planning:
         remedy = nearest(planning.eviction, EVICTIONS)
         raise HeadraceError(f"{PLACE}.eviction", f"unknown eviction rule {planning.eviction!r}", remedy)
     costs = planning.costs
-    if planning.eviction not in PRICELESS and not (costs.recompute and costs.swap):
+    if planning.eviction not in PRICELESS and not (costs.recompute_s and costs.swap_s):
         raise HeadraceError(
             f"{PLACE}.costs",
             f"{planning.eviction} compares costs, and there are none",
-            'give {"recompute": [s, s per token, ...], "swap": [...]}',
+            'give {"recompute_s": [s, s per token, ...], "swap_s": [...]}',
         )
     return planning

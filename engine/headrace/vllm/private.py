@@ -6,23 +6,25 @@ The rest of the package speaks to vLLM through this module. What it relies on wa
 
 import time
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import vllm
 from packaging.version import InvalidVersion, Version
 from vllm import SamplingParams
-from vllm.entrypoints.openai.completion.protocol import CompletionRequest
 from vllm.exceptions import GracefulHTTPError, VLLMClientError
 from vllm.inputs import TextPrompt
 from vllm.inputs.engine import tokens_input
 from vllm.v1.core.sched.interface import PauseState
 from vllm.v1.core.sched.output import SchedulerOutput
 from vllm.v1.core.single_type_kv_cache_manager import FullAttentionManager
-from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
-from vllm.v1.engine.output_processor import RequestOutputCollector
 from vllm.v1.request import Request, RequestStatus
 
 from headrace.errors import HeadraceError
+
+if TYPE_CHECKING:  # the engine's own process has no front-end
+    from vllm.v1.engine.async_llm import AsyncLLM
+    from vllm.v1.engine.output_processor import RequestOutputCollector
 
 SUPPORTED = "0.32"
 
@@ -273,7 +275,7 @@ class Hooks:
 # ---- the front-end: AsyncLLM and what is behind it ----
 
 
-async def tokenise(engine: AsyncLLM, text: str, special_tokens: bool) -> list[int]:
+async def tokenise(engine: "AsyncLLM", text: str, special_tokens: bool) -> list[int]:
     """The ids of a text, made off the event loop. Raises VLLMClientError, e.g. for one that is too long."""
     how = engine.renderer.default_cmpl_tok_params.with_kwargs(add_special_tokens=special_tokens)
     (prompt,) = await engine.renderer.render_cmpl_async([TextPrompt(prompt=text)], how)
@@ -281,8 +283,8 @@ async def tokenise(engine: AsyncLLM, text: str, special_tokens: bool) -> list[in
 
 
 async def open_request(
-    engine: AsyncLLM, id: str, tokens: list[int], params: SamplingParams
-) -> RequestOutputCollector:
+    engine: "AsyncLLM", id: str, tokens: list[int], params: SamplingParams
+) -> "RequestOutputCollector":
     """Send a request, as `generate` does, but return as soon as the engine has it.
 
     So a chunk sent after this can't overtake it. The answer's pieces come from `get()` of what is returned;
@@ -291,7 +293,7 @@ async def open_request(
     return await engine.add_request(id, tokens_input(tokens), params)
 
 
-async def send_chunk(engine: AsyncLLM, id: str, tokens: list[int], extra_args: dict) -> None:
+async def send_chunk(engine: "AsyncLLM", id: str, tokens: list[int], extra_args: dict) -> None:
     """Send what the scheduler consumes: a request that the front-end doesn't know and nobody answers."""
     if engine.errored:
         raise EngineDeadError()
@@ -305,11 +307,13 @@ async def send_chunk(engine: AsyncLLM, id: str, tokens: list[int], extra_args: d
     await engine.engine_core.add_request_async(request)
 
 
-def sampling_params(engine: AsyncLLM, parameters: dict) -> SamplingParams:
+def sampling_params(engine: "AsyncLLM", parameters: dict) -> SamplingParams:
     """What /v1/completions would make of these, the server's and the model's defaults included.
 
     Raises ValueError (pydantic's and vLLM's own).
     """
+    from vllm.entrypoints.openai.completion.protocol import CompletionRequest
+
     defaults = engine.model_config.get_diff_sampling_param()
     asked = CompletionRequest(**parameters)
     longest = min(asked.max_tokens, defaults.get("max_tokens", asked.max_tokens))

@@ -1,0 +1,83 @@
+"""One message of a client to the server, read and checked: the same for WebSocket and plain HTTP."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from headrace.errors import nearest
+from headrace.streams import parameters
+from headrace.streams.error import StreamError
+from headrace.streams.stream import MODES, checked
+
+OWN = ("type", "prompt", "final", "stream")  # keys of every message
+FIRST = ("model", "user")  # with the sampling parameters: of the first message only
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a client asks: change the prompt, perhaps close it.
+
+    `prompt` is text, token ids or None (only to close); `stream` asks for the answer token by token
+    (plain HTTP; a WebSocket always gets it so). `model` and `sampling` are those of a first message.
+    """
+
+    mode: str
+    prompt: str | list[int] | None
+    final: bool = False
+    stream: bool = False
+    model: str | None = None
+    sampling: dict[str, Any] = field(default_factory=dict)
+
+
+def read(text: str | bytes, first: bool) -> Message:
+    """The message in `text`, JSON: {"type": "append" | "update", "prompt": str | [ids], "final": bool, ...}.
+
+    Raises StreamError that names the key: no JSON, an unknown key (with the nearest right one), a value
+    of another type, sampling parameters after the first message.
+    """
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StreamError(
+            "message", f"is not JSON: {error}", 'send {"type": "append", "prompt": ...}'
+        ) from None
+    if not isinstance(message, dict):
+        raise StreamError("message", "is not an object", 'send {"type": "append", "prompt": ...}')
+    rest = {key: value for key, value in message.items() if key not in OWN}
+    if first:
+        model, user = (rest.pop(key, None) for key in FIRST)
+        for key, value in zip(FIRST, (model, user), strict=True):
+            if value is not None and not isinstance(value, str):
+                raise StreamError(f"key {key}", f"is a {type(value).__name__}", "give text")
+        _known(rest, (*OWN, *FIRST, *parameters.KNOWN))
+        sampling = parameters.checked(rest)
+    else:
+        for key in rest:
+            if key in FIRST or key in parameters.KNOWN:
+                raise StreamError(f"key {key}", "comes after the first message", "give it in the first one")
+        _known(rest, OWN)
+        model, sampling = None, {}
+    mode = message.get("type", "append")
+    if mode not in MODES:
+        remedy = nearest(mode, MODES) if isinstance(mode, str) else "append or update"
+        raise StreamError("key type", f"{mode!r} is unknown", remedy)
+    final, stream = _flag(message, "final"), _flag(message, "stream")
+    if stream and not final:
+        raise StreamError("key stream", "is set but nothing is answered yet", "set it together with final")
+    prompt = checked("key prompt", message.get("prompt"))
+    if prompt is None and (first or not final):
+        raise StreamError("key prompt", "is missing", "send text or token ids")
+    return Message(mode, prompt, final, stream, model, sampling)
+
+
+def _known(keys: dict, known: tuple[str, ...]) -> None:
+    for key in keys:
+        if key not in known and key not in parameters.NOT_SERVED:
+            raise StreamError(f"key {key}", "is unknown", nearest(key, known))
+
+
+def _flag(message: dict, key: str) -> bool:
+    value = message.get(key)
+    if value not in (None, True, False) or isinstance(value, int) and not isinstance(value, bool):
+        raise StreamError(f"key {key}", f"{value!r} does not fit", "give true or false")
+    return bool(value)

@@ -1,0 +1,82 @@
+"""The sampling parameters of a stream: those of OpenAI's completions and vLLM's own, by name and type."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from headrace.errors import nearest
+from headrace.streams.error import StreamError
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _words(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(word, str) for word in value)
+    )
+
+
+def _ids(value: Any) -> bool:
+    return isinstance(value, list) and all(type(id) is int and id >= 0 for id in value)
+
+
+def _biases(value: Any) -> bool:
+    return isinstance(value, dict) and all(_number(bias) for bias in value.values())
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+WHOLE = (_whole, "a whole number")
+NUMBER = (_number, "a number")
+FLAG = (_flag, "true or false")
+
+KNOWN: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "max_tokens": WHOLE,
+    "min_tokens": WHOLE,
+    "temperature": NUMBER,
+    "top_p": NUMBER,
+    "top_k": WHOLE,
+    "min_p": NUMBER,
+    "seed": WHOLE,
+    "stop": (_words, "text or a list of texts"),
+    "stop_token_ids": (_ids, "a list of token ids"),
+    "include_stop_str_in_output": FLAG,
+    "ignore_eos": FLAG,
+    "frequency_penalty": NUMBER,
+    "presence_penalty": NUMBER,
+    "repetition_penalty": NUMBER,
+    "logit_bias": (_biases, "an object of token id: number"),
+    "skip_special_tokens": FLAG,
+}
+
+# What /v1/completions takes and a stream can't have: one prompt, one answer, no echo of a prompt that changes.
+NOT_SERVED = ("best_of", "echo", "logprobs", "n", "prompt_logprobs", "suffix", "use_beam_search")
+
+
+def checked(parameters: dict[str, Any]) -> dict[str, Any]:
+    """`parameters` without those that are null; StreamError for an unknown name or a value of another type.
+
+    Ranges are vLLM's to check.
+    """
+    for name, value in parameters.items():
+        if name in NOT_SERVED:
+            raise StreamError(f"key {name}", "is not served for streams", "leave it out")
+        if name not in KNOWN:
+            raise StreamError(f"key {name}", "is unknown", nearest(name, KNOWN), HTTPStatus.BAD_REQUEST)
+        fits, wanted = KNOWN[name]
+        if value is not None and not fits(value):
+            raise StreamError(f"key {name}", f"{_shown(value)} does not fit", f"give {wanted}")
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
