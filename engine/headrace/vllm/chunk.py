@@ -21,7 +21,7 @@ class Chunk:
     """
 
     stream: str
-    index: int = at_least(0)
+    index: int = at_least(0, default=0)
     mode: str = "append"
     final: bool = False
     empty: bool = False

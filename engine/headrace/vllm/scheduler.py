@@ -18,6 +18,7 @@ from vllm.v1.core.sched.async_scheduler import AsyncScheduler
 from vllm.v1.core.sched.output import SchedulerOutput
 from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.engine import EngineCoreOutput, EngineCoreOutputs, FinishReason
+from vllm.v1.metrics.stats import SchedulerStats
 from vllm.v1.request import Request, RequestStatus
 
 from headrace.errors import HeadraceError
@@ -27,8 +28,8 @@ from headrace.scheduling import CHUNK, GONE, OPENED, RECOMPUTE, Limits, Plan, sc
 from headrace.vllm import served as events
 from headrace.vllm.chunk import KEY, Chunk, read_chunk
 from headrace.vllm.counts import Counts
-from headrace.vllm.options import PLACE, Planning, checked, read_options
-from headrace.vllm.private import Hooks, check_scheduler, check_version
+from headrace.vllm.options import PLACE, Planning, Polynomials, checked, read_options
+from headrace.vllm.private import Hooks, carry_counts, check_scheduler, check_version
 from headrace.vllm.served import Served
 
 logger = init_logger(f"vllm.{__name__}")  # below vLLM's own, so that it is shown as its are
@@ -82,7 +83,8 @@ class StreamMixin(Hooks):
             evict_for_slots=True,
         )
         self.ledger = Ledger(self.limits.blocks, self.limits.host_blocks, self.limits.block_size)
-        self.planner = scheduler(planning.policy, planning.eviction, planning.costs, self.limits)
+        costs = Polynomials(planning.costs)
+        self.planner = scheduler(planning.policy, planning.eviction, costs, self.limits)
 
     # ---- requests and chunks ----
 
@@ -481,6 +483,15 @@ class StreamMixin(Hooks):
         return outputs
 
     # ---- what vLLM asks ----
+
+    def make_stats(self, *args, **kwargs) -> SchedulerStats | None:
+        """vLLM's statistics of a step, and what this scheduler counted since the last ones."""
+        stats = super().make_stats(*args, **kwargs)
+        if stats is None:
+            self.counts.ttft_us.clear()  # nobody will ask for them
+        else:
+            carry_counts(stats, self.counts.take())
+        return stats
 
     def get_request_counts(self) -> tuple[int, int]:
         """Requests in the last step, and others with something to compute."""
