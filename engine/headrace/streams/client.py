@@ -13,6 +13,7 @@ from headrace.streams.error import StreamError
 from headrace.streams.stream import Prompt, Stream
 from headrace.streams.token import Delta
 
+REMEDY = {401: "give the server's key: Client(url, api_key=...)", 403: "start it with VLLM_PLUGINS=headrace"}
 SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
@@ -70,9 +71,11 @@ class WebSocketStream(Stream):
             raise _refused(self._url, error.response) from None
         except (OSError, TimeoutError, websockets.WebSocketException) as error:
             raise StreamError(
-                self._url, f"no connection: {error or type(error).__name__}", "start the server, or look at its log",
+                self._url,
+                f"no connection: {error or type(error).__name__}",
+                "start the server, or look at its log",
                 HTTPStatus.SERVICE_UNAVAILABLE,
-            ) from None  # fmt: skip
+            ) from None
         await self._put({"type": mode, "prompt": prompt, "final": final} | self._first)
 
     async def _send(self, mode: str, prompt: Prompt, final: bool) -> None:
@@ -131,20 +134,14 @@ def _websockets():
 
 def _refused(url: str, response) -> StreamError:
     """The error of a server that answered the handshake with an HTTP status instead."""
-    remedy = {
-        401: "give the server's key: Client(url, api_key=...)",
-        404: "start it with VLLM_PLUGINS=headrace",
-    }
+    status = response.status_code
     try:
         error = json.loads(response.body)["error"]
         if isinstance(error, dict):
-            return StreamError.told(error["message"], response.status_code)
+            return StreamError.told(error["message"], status)
     except (ValueError, KeyError, TypeError):
         pass
-    status = response.status_code
-    return StreamError(
-        url, f"refused with HTTP status {status}", remedy.get(status, "see the server's log"), status
-    )
+    return StreamError(url, f"refused with HTTP status {status}", REMEDY.get(status, "see its log"), status)
 
 
 def _closed(url: str, error) -> StreamError:
@@ -152,8 +149,11 @@ def _closed(url: str, error) -> StreamError:
     frame = error.rcvd
     if frame is not None and frame.code == 1009:
         return StreamError(
-            url, "a message is too long for the server", "send it in smaller chunks", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        )  # fmt: skip
+            url,
+            "a message is too long for the server",
+            "send it in smaller chunks",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
     return StreamError(
         url, f"the connection broke: {error}", "see the server's log", HTTPStatus.SERVICE_UNAVAILABLE
     )

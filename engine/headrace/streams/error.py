@@ -52,7 +52,7 @@ class StreamError(HeadraceError):
 
     @property
     def close_code(self) -> int:
-        """The code a WebSocket closes with: 4000 + HTTP status (codes from 4000 on are free for applications)."""
+        """The code a WebSocket closes with: 4000 + HTTP status (free for applications from 4000 on)."""
         return 4000 + self.status
 
     def answer(self) -> dict:

@@ -12,6 +12,8 @@ from headrace.streams.stream import MODES, checked
 OWN = ("type", "prompt", "final", "stream")  # keys of every message
 FIRST = ("model", "user")  # with the sampling parameters: of the first message only
 
+EXAMPLE = 'send {"type": "append", "prompt": "text", "final": true}'
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -38,11 +40,9 @@ def read(text: str | bytes, first: bool) -> Message:
     try:
         message = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise StreamError(
-            "message", f"is not JSON: {error}", 'send {"type": "append", "prompt": ...}'
-        ) from None
+        raise StreamError("message", f"is not JSON: {error}", EXAMPLE) from None
     if not isinstance(message, dict):
-        raise StreamError("message", "is not an object", 'send {"type": "append", "prompt": ...}')
+        raise StreamError("message", "is not an object", EXAMPLE)
     rest = {key: value for key, value in message.items() if key not in OWN}
     if first:
         model, user = (rest.pop(key, None) for key in FIRST)
@@ -78,6 +78,6 @@ def _known(keys: dict, known: tuple[str, ...]) -> None:
 
 def _flag(message: dict, key: str) -> bool:
     value = message.get(key)
-    if value not in (None, True, False) or isinstance(value, int) and not isinstance(value, bool):
+    if value is not None and not isinstance(value, bool):
         raise StreamError(f"key {key}", f"{value!r} does not fit", "give true or false")
     return bool(value)

@@ -1,7 +1,6 @@
 """The sampling parameters of a stream: those of OpenAI's completions and vLLM's own, by name and type."""
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from headrace.errors import nearest
@@ -17,9 +16,8 @@ def _number(value: Any) -> bool:
 
 
 def _words(value: Any) -> bool:
-    return isinstance(value, str) or (
-        isinstance(value, list) and all(isinstance(word, str) for word in value)
-    )
+    words = [value] if isinstance(value, str) else value
+    return isinstance(words, list) and all(isinstance(word, str) for word in words)
 
 
 def _ids(value: Any) -> bool:
@@ -57,7 +55,7 @@ KNOWN: dict[str, tuple[Callable[[Any], bool], str]] = {
     "skip_special_tokens": FLAG,
 }
 
-# What /v1/completions takes and a stream can't have: one prompt, one answer, no echo of a prompt that changes.
+# What /v1/completions takes and a stream can't have: it has one answer and a prompt that changes.
 NOT_SERVED = ("best_of", "echo", "logprobs", "n", "prompt_logprobs", "suffix", "use_beam_search")
 
 
@@ -70,7 +68,7 @@ def checked(parameters: dict[str, Any]) -> dict[str, Any]:
         if name in NOT_SERVED:
             raise StreamError(f"key {name}", "is not served for streams", "leave it out")
         if name not in KNOWN:
-            raise StreamError(f"key {name}", "is unknown", nearest(name, KNOWN), HTTPStatus.BAD_REQUEST)
+            raise StreamError(f"key {name}", "is unknown", nearest(name, KNOWN))
         fits, wanted = KNOWN[name]
         if value is not None and not fits(value):
             raise StreamError(f"key {name}", f"{_shown(value)} does not fit", f"give {wanted}")

@@ -1,4 +1,4 @@
-"""A prompt on its way: append and update until it is finished, then its tokens. The part all clients share."""
+"""A prompt on its way: append and update until it is finished, then its tokens. What clients share."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

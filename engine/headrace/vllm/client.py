@@ -53,7 +53,7 @@ class Client:
     def stream(
         self, sampling_params: SamplingParams | None = None, *, timeout_s: float | None = None
     ) -> "EngineStream":
-        """A stream whose tokens are sampled so (None: vLLM's defaults). Nothing is sent before the first chunk.
+        """A stream whose tokens are sampled so (None: vLLM's defaults); the first chunk opens it.
 
         Raises StreamError for parameters that a stream can't have: several answers, logprobs of the prompt.
         """
