@@ -18,6 +18,7 @@ from vllm.v1.core.sched.interface import PauseState
 from vllm.v1.core.sched.output import SchedulerOutput
 from vllm.v1.core.single_type_kv_cache_manager import FullAttentionManager
 from vllm.v1.engine.exceptions import EngineDeadError
+from vllm.v1.metrics.stats import SchedulerStats
 from vllm.v1.request import Request, RequestStatus
 
 from headrace.errors import HeadraceError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # the engine's own process has no front-end
     from vllm.v1.engine.output_processor import RequestOutputCollector
 
 SUPPORTED = "0.32"
+_CARRIED = "headrace:"
 
 
 def check_version(version: str = vllm.__version__) -> None:
@@ -270,6 +272,27 @@ class Hooks:
         report = self.freed(request)
         params, ec_params = super()._free_request(request, *args, **kwargs)
         return ({**(params or {}), **report} if report else params), ec_params
+
+
+# ---- statistics, from the engine's process to the front-end's ----
+
+
+def carry_counts(stats: SchedulerStats, counts: dict[str, int]) -> None:
+    """Send whole numbers along with the statistics of a step.
+
+    A class of its own would not survive the way to the front-end, and the statistics of a KV connector are
+    only taken where there is one. The field used names LoRA adapters, which this scheduler refuses.
+    """
+    stats.running_lora_adapters.update({f"{_CARRIED}{name}": number for name, number in counts.items()})
+
+
+def carried_counts(stats: SchedulerStats) -> dict[str, int]:
+    """What `carry_counts` sent; empty for the statistics of another scheduler."""
+    return {
+        name.removeprefix(_CARRIED): number
+        for name, number in stats.running_lora_adapters.items()
+        if name.startswith(_CARRIED)
+    }
 
 
 # ---- the front-end: AsyncLLM and what is behind it ----
