@@ -62,6 +62,8 @@ def run(
             this_world = pl.col("world") == world
             replay = Replay(table.filter(this_world), starts.filter(this_world), spec)
             engine = new_engine()
+            if getattr(engine.scheduler, "appends_only", False):
+                replay.check_appends(chunks)
             if watch:
                 engine.scheduler = watch(world, engine.scheduler)
             frame, totals = serve(world, replay, engine, overheads, out)

@@ -61,6 +61,25 @@ class Replay:
         self.chunks = np.bincount(query)
         self.text_tokens = np.bincount(query, weights=self.message_tokens)
 
+    def check_appends(self, place: object) -> None:
+        """Raise HeadraceError unless every chunk adds tokens and keeps all that came before.
+
+        For a scheduler that serves nothing else (`appends_only`). An update that keeps the whole prompt so
+        far is an append.
+        """
+        same = self.query[1:] == self.query[:-1]
+        before = np.append(0, np.where(same, self.prompt_tokens[:-1], 0))
+        for wrong, problem in (
+            (self.prefix_tokens < before, "an update changes its prompt"),
+            (self.prompt_tokens <= before, "a chunk adds no token to its prompt"),
+        ):
+            if wrong.any():
+                raise HeadraceError(
+                    f"{place}: query {self.ids[self.query[wrong.argmax()]]}",
+                    f"{problem}, and the policy can only append",
+                    "take another policy, or hand prompts over whole (stream: false, --no-stream)",
+                )
+
     def requests(self) -> list[Request]:
         """A new request for every query, in the order of the queries."""
         return list(map(Request, self.ids.tolist(), self.output_tokens.tolist()))

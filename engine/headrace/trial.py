@@ -78,16 +78,13 @@ class Trial:
         overheads = Overheads(**spec["overheads"])
         new_engine = engines(spec, self._model(axes["hardware"]), overheads)
         place = f"trial of {cell_folder(axes)}"
-        return [
-            serve(
-                world,
-                Replay(*self._workload(axes["workload"], world), spec),
-                new_engine(),
-                overheads,
-                place,
-            )
-            for world in worlds
-        ]
+        served = []
+        for world in worlds:
+            replay, engine = Replay(*self._workload(axes["workload"], world), spec), new_engine()
+            if getattr(engine.scheduler, "appends_only", False):
+                replay.check_appends(place)
+            served.append(serve(world, replay, engine, overheads, place))
+        return served
 
     def _model(self, hardware: str) -> PerfModel:
         file = self.config["hardware"][hardware]["perf_model"]["file"]

@@ -77,7 +77,10 @@ class Plan:
 
 
 class Scheduler(Protocol):
-    """Decides what each step does. One instance serves one engine."""
+    """Decides what each step does. One instance serves one engine.
+
+    One that can't serve updates has `appends_only = True`: such workloads are refused before they start.
+    """
 
     def event(self, request: Request, kind: str, now_s: float) -> None:
         """Something came from outside (OPENED, CHUNK, GONE); `request` is already changed."""

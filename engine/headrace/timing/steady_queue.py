@@ -69,7 +69,8 @@ class SteadyQueue:
         opened = self._refill()
         self.now_s += 0.09
         some = self.random.sample(self.live, min(ARRIVALS, self.queued))
-        grown = [request for request in some if not request.closed]
+        new = set(opened)  # the scheduler does not know them yet
+        grown = [request for request in some if not request.closed and request not in new]
         for request in grown:
             self._take_chunk(request)
         return [(request, OPENED) for request in opened] + [(request, CHUNK) for request in grown]

@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -6,6 +7,7 @@ from headrace.errors import HeadraceError
 from headrace.scheduling import EVICTIONS, POLICIES, Limits, TwoPhase, load, scheduler
 from headrace.scheduling.policies.default_vllm import Vllm081
 from headrace.scheduling.policies.fcfs import FCFS
+from headrace.scheduling.policies.vllm_032 import Vllm032
 
 LIMITS = Limits(token_budget=64, slots=4, blocks=100, host_blocks=0)
 
@@ -14,8 +16,14 @@ LIMITS = Limits(token_budget=64, slots=4, blocks=100, host_blocks=0)
 @pytest.mark.parametrize("eviction", EVICTIONS)
 def test_every_pair_of_names_makes_a_scheduler(policy, eviction):
     made = scheduler(policy, eviction, None, LIMITS)
-    assert isinstance(made, Vllm081 if policy == "default_vllm" else TwoPhase)
-    assert type(made.eviction) is EVICTIONS[eviction]
+    assert isinstance(made, {"default_vllm": Vllm081, "vllm_032": Vllm032}.get(policy, TwoPhase))
+    if policy != "vllm_032":  # which only recomputes
+        assert type(made.eviction) is EVICTIONS[eviction]
+
+
+def test_stock_vllm_holds_no_token_back():
+    with pytest.raises(HeadraceError, match="set held_tokens: 0"):
+        scheduler("vllm_032", "recompute", None, replace(LIMITS, held_tokens=1))
 
 
 def test_a_policy_of_ones_own_is_a_file_and_a_class(tmp_path):
