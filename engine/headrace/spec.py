@@ -28,6 +28,17 @@ class Engine:
     evict_for_slots: bool = False
 
 
+PLUGIN = {
+    "blocks_ahead": 0,
+    "reserved_blocks": 1,
+    "held_tokens": 1,
+    "whole_blocks": True,
+    "evict_for_slots": True,
+}
+"""What the key `engine` says of an engine with the plugin for vLLM, where it differs from the published one;
+the reserved block is vLLM's null block."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """The axes of a cell (headrace.axes) and what it is run with.

@@ -1,8 +1,10 @@
 """A study: the cells of its grid, where each one lies, and what it is run with."""
 
+import re
 from itertools import product
 
 from headrace.axes import TYPES, Axes
+from headrace.spec import PLUGIN
 
 AXES = tuple(TYPES)
 FOLDER = "/".join(f"{axis}={{{axis}}}" for axis in AXES)
@@ -41,7 +43,8 @@ def cell_spec(config: dict, study: str, axes: Axes) -> dict:
     """All that decides a cell's result, next to its workload and its performance model.
 
     `config` is the validated configuration. KV blocks and software overheads come from the
-    hardware, the token budget and what the delay stretches from the study's workload.
+    hardware, the token budget and what the delay stretches from the study's workload. On vLLM the engine
+    is the plugin's, whatever the study says of blocks ahead.
     """
     definition = config["studies"][study]
     hardware = config["hardware"][axes["hardware"]]
@@ -63,8 +66,24 @@ def cell_spec(config: dict, study: str, axes: Axes) -> dict:
             "token_budget": workload["token_budget"],
             "kv_blocks": hardware["kv_blocks"],
             "host_blocks": hardware["host_blocks"],
+            **(PLUGIN if axes["backend"] == "vllm" else {}),
         },
         "overheads": hardware["overheads"],
+    }
+
+
+def shared(found: list[Axes], share: list[str]) -> dict[str, list[Axes]]:
+    """Cells that are served together: those with equal values of the axes `share`, and of the hardware.
+
+    By a name made of these values, in the order of the cells: "h200_tp2_crawler_fcfs_stream_recompute".
+    """
+    axes = [axis for axis in AXES if axis in share or axis == "hardware"]
+    groups: dict[tuple, list[Axes]] = {}
+    for cell in found:
+        groups.setdefault(tuple(cell[axis] for axis in axes), []).append(cell)
+    return {
+        "_".join(map(_word, axes, values)): [*{cell_folder(cell): cell for cell in cells}.values()]
+        for values, cells in groups.items()
     }
 
 
@@ -93,3 +112,11 @@ def calibration_note(hardware: dict[str, dict], names: list[str]) -> str:
 
 def _text(value: str | int | bool | float) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _word(axis: str, value: str | int | bool | float) -> str:
+    """The value of an axis as part of a rule's name."""
+    if axis == "stream":
+        return "stream" if value else "whole"
+    text = f"{axis}{value:g}" if axis in ("delay", "qps") else str(value)
+    return re.sub(r"\W", "_", text)

@@ -45,7 +45,7 @@ def compared_models():
     chosen = {
         name: config["hardware"][name]["perf_model"] for name in compared_hardware()
     }
-    if config["backend"] == "sim":
+    if config["backend"] != "published":
         return [model["file"] for model in chosen.values()]
     return [
         f"<results>/perf_models/{name}.{model['model']}.published.json"

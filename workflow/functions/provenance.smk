@@ -10,11 +10,23 @@ def provenance(hardware, backend=config["backend"], **axes):
     if backend == "published":
         return published_provenance("stream2llm", hardware=hardware, **axes)
     names = hardware if isinstance(hardware, list) else [hardware]
+    if backend == "vllm":
+        return measured_provenance(names)
     files = [Path(config["hardware"][name]["perf_model"]["file"]) for name in names]
     models = " and ".join(file.name.removesuffix(".json") for file in files)
     text = f"simulated; performance model{'s' * (len(files) > 1)} {models}"
     note = studies.calibration_note(config["hardware"], names)
     return f"{text}; {note}" if note else text
+
+
+def measured_provenance(names):
+    """What is said of cells on vLLM: on which GPUs; exact versions are in each cell.json."""
+    gpus = [
+        "{tensor_parallel} x {gpu}".format(**config["hardware"][name]) for name in names
+    ]
+    note = studies.calibration_note(config["hardware"], names)
+    pool = "; KV pool fitted to the calibration set" if note else ""
+    return f"{measured_note()}; {' and '.join(gpus)}{pool}"
 
 
 def published_provenance(study, name="cells", **axes):

@@ -81,7 +81,7 @@ def scored_workloads(study):
     return [
         workload
         for workload in study_workloads(study)
-        if config["backend"] == "sim"
+        if config["backend"] != "published"
         or config["workloads"][workload]["source"] != "synthetic"
     ]
 

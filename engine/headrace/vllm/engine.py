@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
-from vllm import SamplingParams, TokensPrompt
+from vllm import SamplingParams
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
@@ -14,6 +14,7 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from headrace.errors import HeadraceError
 from headrace.perf.profiler.devices import check_names
 from headrace.vllm.chunk import KEY
+from headrace.vllm.private import open_request
 from headrace.vllm.settings import EngineSize, Settings
 from headrace.vllm.weights import Weights
 
@@ -144,7 +145,10 @@ async def warm_up(engine: AsyncLLM, size: EngineSize, token: int, longest: int) 
 async def ask(engine: AsyncLLM, request_id: str, tokens: list[int], params: SamplingParams) -> dict:
     """Serve one request to its end; the scheduler's report of it, {} if there is none."""
     report: dict = {}
-    prompt = TokensPrompt(prompt_token_ids=tokens)
-    async for output in engine.generate(prompt, params, request_id):
+    answers = await open_request(engine, request_id, tokens, params)
+    finished = False
+    while not finished:
+        output = await answers.get()
+        finished = output.finished
         report = (output.kv_transfer_params or {}).get(KEY) or report
     return report

@@ -1,0 +1,37 @@
+"""Serve a group of cells on one engine of vLLM."""
+
+from pathlib import Path
+
+from headrace.perf.records import read_record
+from headrace.script import script
+from headrace.vllm.job import Job
+from headrace.vllm.launch import run
+from headrace.vllm.settings import Settings
+
+with script(snakemake.log[0]):
+    given = snakemake.params
+    tables = zip(given.workloads, snakemake.input.chunks, snakemake.input.arrivals, strict=True)
+    folder = Path(given.results) / given.study
+    job = Job(
+        name=given.name,
+        cells=tuple(
+            {"spec": cell["spec"], "sources": cell["sources"], "out": str(folder / "cells" / cell["folder"])}
+            for cell in given.cells
+        ),
+        workloads={
+            name: {
+                "chunks": chunks,
+                "arrivals": arrivals,
+                "template_tokens": given.templates.get(name, 0),
+            }
+            for name, chunks, arrivals in tables
+        },
+        perf_model=snakemake.input.perf_model,
+        weights=snakemake.input.weights,
+        gpu=given.gpu,
+        model=dict(given.model),
+        seed=given.seed,
+        settings=read_record(Settings, given.settings, "config: key vllm"),
+        store=str(folder / "vllm/served"),
+    )
+    run(job, given.python)
