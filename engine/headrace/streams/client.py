@@ -76,12 +76,17 @@ class WebSocketStream(Stream):
                 "start the server, or look at its log",
                 HTTPStatus.SERVICE_UNAVAILABLE,
             ) from None
-        await self._put({"type": mode, "prompt": prompt, "final": final} | self._first)
+        try:
+            await self._put({"type": mode, "prompt": prompt, "final": final} | self._first)
+        except StreamError:
+            await self._leave()
+            raise
 
     async def _send(self, mode: str, prompt: Prompt, final: bool) -> None:
         await self._put({"type": mode, "prompt": prompt or None, "final": final})
 
     async def _put(self, message: dict[str, Any]) -> None:
+        self.chunks += 1
         try:
             await self._socket.send(json.dumps(message))
         except _websockets().ConnectionClosed as error:

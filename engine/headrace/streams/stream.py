@@ -38,7 +38,7 @@ class Stream:
         self.chunks = 0  # handed over, the last one included
         self._opened = False  # the first chunk is with the engine, or on its way
         self._finishing = False  # the prompt is closed, or being closed
-        self._ended = False  # the last token is here, or the stream has failed
+        self._over = asyncio.Event()  # the last token is here, or the stream has failed
         self._failure: StreamError | None = None
         self._report: dict | None = None
         self._output_tokens = 0
@@ -113,7 +113,7 @@ class Stream:
 
         Aborting twice, or after the end, is no error and changes nothing.
         """
-        if self._ended:
+        if self.ended:
             return
         self._end(why or StreamError(self.id, "was aborted", "open a new stream", HTTPStatus.CONFLICT))
         if self._opened:
@@ -126,7 +126,7 @@ class Stream:
         An answer that a stop string ended has None in all that only the engine knows: the front-end sees
         the string first and aborts the request.
         """
-        if self._report is not None or not self._ended:
+        if self._report is not None or not self.ended:
             return self._report
         known = {"stream": self.id, "chunks": self.chunks, "output_tokens": self._output_tokens}
         known["error"] = str(self._failure) if self._failure else None
@@ -145,7 +145,12 @@ class Stream:
     @property
     def ended(self) -> bool:
         """Whether the last token is here or the stream has failed."""
-        return self._ended
+        return self._over.is_set()
+
+    @property
+    def closed(self) -> bool:
+        """Whether its prompt is closed, or being closed."""
+        return self._finishing
 
     @property
     def failure(self) -> StreamError | None:
@@ -153,9 +158,8 @@ class Stream:
         return self._failure
 
     async def wait(self) -> None:
-        """Wait until it has ended, whichever way; needs a first chunk. Tokens stay to be read."""
-        if self._reading is not None:
-            await asyncio.wait([self._reading])
+        """Wait until it has ended, whichever way. Tokens stay to be read."""
+        await self._over.wait()
 
     async def __aenter__(self):
         return self
@@ -186,11 +190,23 @@ class Stream:
                     raise StreamError(self.id, "an update to an empty prompt", "send at least one token")
                 if not final:
                     return
-            self._opened = True  # even if opening is cancelled halfway: then the engine may have it
-            await (self._open if first else self._send)(mode, prompt or [], final)
-            self.chunks += 1
             if first:
-                self._reading = asyncio.create_task(self._read())
+                await self._begin(mode, prompt, final)
+            else:
+                await self._send(mode, prompt or [], final)
+
+    async def _begin(self, mode: str, prompt: Prompt, final: bool) -> None:
+        self._opened = True
+        try:
+            await self._open(mode, prompt, final)
+        except StreamError:
+            self._opened = False
+            raise
+        except BaseException:  # cancelled halfway: the engine may have it, and nobody would ever read it
+            cancelled = StreamError(self.id, "was cancelled while it opened", "open a new stream")
+            await asyncio.shield(self.abort(cancelled))
+            raise
+        self._reading = asyncio.create_task(self._read())
 
     async def _finish(self, prompt: Prompt | None, mode: str) -> AsyncIterator[Token]:
         await self._close(prompt, mode)
@@ -236,9 +252,10 @@ class Stream:
             self._end(None)
 
     def _end(self, failure: StreamError | None) -> None:
-        if self._ended:
+        if self.ended:
             return
-        self._ended, self._failure = True, failure
+        self._over.set()
+        self._failure = failure
         if failure is not None:
             self._finish_reason = None
         self._arrived.put_nowait(None)
@@ -246,7 +263,7 @@ class Stream:
     def _check_going(self) -> None:
         if self._failure is not None:
             raise self._failure
-        if self._ended:
+        if self.ended:
             raise StreamError(self.id, "has finished", "open a new stream", HTTPStatus.CONFLICT)
 
     def _check_unfinished(self) -> None:
@@ -260,11 +277,15 @@ class Stream:
         return {}
 
     async def _open(self, mode: str, prompt: Prompt, final: bool) -> None:
-        """Bring the first chunk. Raises StreamError; then nothing was opened."""
+        """Bring the first chunk and count it in `chunks`. Raises StreamError; then nothing was opened."""
         raise NotImplementedError
 
     async def _send(self, mode: str, prompt: Prompt, final: bool) -> None:
-        """Bring a later chunk; an empty prompt only closes. Raises StreamError; then nothing was sent."""
+        """Bring a later chunk; an empty prompt only closes. Raises StreamError; then nothing was sent.
+
+        It is counted in `chunks` just before it goes out, so that a caller who is cancelled while it does
+        leaves the stream usable.
+        """
         raise NotImplementedError
 
     def _deltas(self) -> AsyncIterator[Delta]:

@@ -51,10 +51,15 @@ class Client:
         self.engine, self.timeout_s = engine, timeout_s
 
     def stream(
-        self, sampling_params: SamplingParams | None = None, *, timeout_s: float | None = None
+        self,
+        sampling_params: SamplingParams | None = None,
+        *,
+        timeout_s: float | None = None,
+        max_chunk_tokens: int | None = None,
     ) -> "EngineStream":
         """A stream whose tokens are sampled so (None: vLLM's defaults); the first chunk opens it.
 
+        Chunks of more than `max_chunk_tokens` tokens are refused; None: the model's own length is the bound.
         Raises StreamError for parameters that a stream can't have: several answers, logprobs of the prompt.
         """
         params = sampling_params.clone() if sampling_params is not None else SamplingParams()
@@ -67,15 +72,22 @@ class Client:
         if params.extra_args and KEY in params.extra_args:
             raise StreamError(f"extra_args: key {KEY}", "is the plugin's own", "leave it out")
         params.output_kind = RequestOutputKind.DELTA
-        return EngineStream(self.engine, params, self.timeout_s if timeout_s is None else timeout_s)
+        timeout_s = self.timeout_s if timeout_s is None else timeout_s
+        return EngineStream(self.engine, params, timeout_s, max_chunk_tokens)
 
 
 class EngineStream(Stream):
     """A stream of an engine in this process; its id is also that of the engine's request."""
 
-    def __init__(self, engine: AsyncLLM, params: SamplingParams, timeout_s: float | None):
+    def __init__(
+        self,
+        engine: AsyncLLM,
+        params: SamplingParams,
+        timeout_s: float | None,
+        max_chunk_tokens: int | None,
+    ):
         super().__init__(f"stream-{uuid.uuid4().hex}", timeout_s)
-        self._engine, self._params = engine, params
+        self._engine, self._params, self._max_chunk_tokens = engine, params, max_chunk_tokens
         self.prompt_tokens = 0  # as handed over so far
         self._answers = None
 
@@ -85,6 +97,7 @@ class EngineStream(Stream):
         with as_stream_errors(self.id):
             self._answers = await private.open_request(self._engine, self.id, ids, self._params)
         self.prompt_tokens = len(ids)
+        self.chunks = 1
 
     async def _send(self, mode: str, prompt: Prompt, final: bool) -> None:
         kept = self.prompt_tokens if mode == "append" else 0
@@ -93,9 +106,13 @@ class EngineStream(Stream):
             return  # text without a token
         chunk = self._chunk(mode if ids else "append", final, empty=not ids)
         with as_stream_errors(self.id):
-            await private.send_chunk(self._engine, f"{self.id}-{self.chunks}", ids or [0], chunk.extra_args())
-        if ids:
-            self.prompt_tokens = kept + len(ids)
+            request = await private.chunk_request(
+                self._engine, f"{self.id}-{self.chunks}", ids or [0], chunk.extra_args()
+            )
+            self.chunks += 1
+            if ids:
+                self.prompt_tokens = kept + len(ids)
+            await private.send(self._engine, request)
 
     async def _deltas(self) -> AsyncIterator[Delta]:
         with as_stream_errors(self.id):
@@ -140,6 +157,13 @@ class EngineStream(Stream):
                 )
         if not ids and not self.chunks:
             raise StreamError(self.id, "the first chunk has no token", "send at least one")
+        if self._max_chunk_tokens is not None and len(ids) > self._max_chunk_tokens:
+            raise StreamError(
+                self.id,
+                f"a chunk of {len(ids)} tokens",
+                f"send at most {self._max_chunk_tokens} at a time",
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            )
         if kept + len(ids) >= config.max_model_len:
             raise StreamError(
                 self.id,

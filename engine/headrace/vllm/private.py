@@ -17,6 +17,7 @@ from vllm.inputs.engine import tokens_input
 from vllm.v1.core.sched.interface import PauseState
 from vllm.v1.core.sched.output import SchedulerOutput
 from vllm.v1.core.single_type_kv_cache_manager import FullAttentionManager
+from vllm.v1.engine import EngineCoreRequest
 from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.metrics.stats import SchedulerStats
 from vllm.v1.request import Request, RequestStatus
@@ -316,17 +317,23 @@ async def open_request(
     return await engine.add_request(id, tokens_input(tokens), params)
 
 
-async def send_chunk(engine: "AsyncLLM", id: str, tokens: list[int], extra_args: dict) -> None:
-    """Send what the scheduler consumes: a request that the front-end doesn't know and nobody answers."""
+async def chunk_request(
+    engine: "AsyncLLM", id: str, tokens: list[int], extra_args: dict
+) -> EngineCoreRequest:
+    """A request for the scheduler to consume, checked by vLLM as any other; `send` sends it."""
     if engine.errored:
         raise EngineDeadError()
-    request = engine.input_processor.process_inputs(
+    return engine.input_processor.process_inputs(
         id,
         tokens_input(tokens),
         SamplingParams(max_tokens=1, detokenize=False, extra_args=extra_args),
         await engine.get_supported_tasks(),
         arrival_time=time.time(),
     )
+
+
+async def send(engine: "AsyncLLM", request: EngineCoreRequest) -> None:
+    """Send it past the front-end, which would wait for an answer."""
     await engine.engine_core.add_request_async(request)
 
 
