@@ -5,11 +5,12 @@ The rest of the package speaks to vLLM through this module. What it relies on wa
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import vllm
 from packaging.version import InvalidVersion, Version
+from pydantic import ValidationError
 from vllm import SamplingParams
 from vllm.exceptions import GracefulHTTPError, VLLMClientError
 from vllm.inputs import TextPrompt
@@ -224,15 +225,17 @@ class Hooks:
         return self.block_ids(request)
 
     def schedule_exactly(
-        self, runs: Sequence[tuple[CappedRequest, int, int]], pinned: Iterable[Sequence]
+        self, runs: Sequence[tuple[CappedRequest, int, int]], prefixes: Mapping[str, Sequence]
     ) -> SchedulerOutput:
         """A step of stock scheduling with these requests and nothing else.
 
-        runs: [(request, its computed tokens, its new tokens)]; pinned: cached blocks that they are about to
-        take, which no allocation before may reuse. Raises RuntimeError when vLLM does anything else.
+        runs: [(request, its computed tokens, its new tokens)]; prefixes: cached blocks that requests are to
+        begin with, by id, which nobody who allocates before them may reuse. Raises RuntimeError when vLLM
+        does anything else.
         """
         pool = self.kv_cache_manager.block_pool
-        pinned = [block for blocks in pinned for block in blocks]
+        self._prefixes = prefixes
+        pinned = [block for blocks in prefixes.values() for block in blocks]
         pool.touch(pinned)
         self.running = []
         for request, computed, tokens in runs:
@@ -258,6 +261,13 @@ class Hooks:
         self.deferred_waiting.clear()
 
     # ---- what vLLM calls ----
+
+    def _get_local_prefix_cache_hit(self, request: Request) -> tuple:
+        # What was planned, not what is there now: by this time the cache knows of blocks that others are to
+        # compute in this very step.
+        blocks = list(self._prefixes.get(request.request_id, ()))
+        hit = self.kv_cache_manager.create_kv_cache_blocks((blocks,))
+        return hit, len(blocks) * self.block_size, 0, False
 
     def _update_after_schedule(self, scheduler_output: SchedulerOutput) -> None:
         # Uncapped, so that a prefill that was cut, or whose last token is held back, counts as unfinished.
@@ -340,12 +350,16 @@ async def send(engine: "AsyncLLM", request: EngineCoreRequest) -> None:
 def sampling_params(engine: "AsyncLLM", parameters: dict) -> SamplingParams:
     """What /v1/completions would make of these, the server's and the model's defaults included.
 
-    Raises ValueError (pydantic's and vLLM's own).
+    Raises ValueError and vLLM's own errors of this kind.
     """
     from vllm.entrypoints.openai.completion.protocol import CompletionRequest
 
     defaults = engine.model_config.get_diff_sampling_param()
-    asked = CompletionRequest(**parameters)
+    try:
+        asked = CompletionRequest(**parameters)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     longest = min(asked.max_tokens, defaults.get("max_tokens", asked.max_tokens))
     return asked.to_sampling_params(longest, defaults)
 

@@ -53,7 +53,7 @@ def test_what_the_package_needs_is_locked(repository):
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"]]
-    for extra in extras.keys() - {"profile", "silicon", "vllm"}:
+    for extra in extras.keys() - {"client", "profile", "silicon", "vllm"}:
         wanted += extras[extra]
     locked = {name.lower().replace("_", "-") for name in pins(repository, LOCKS[0])}
     names = {re.split(r"[<>=\[]", requirement)[0].lower().replace("_", "-") for requirement in wanted}
