@@ -1,0 +1,49 @@
+"""Whatever the policy evicts, and however a prompt arrived: the tokens are those of the whole prompt."""
+
+import pytest
+from cases import MOST_OUTPUT, Cases
+from checks import record
+from configurations import configurations
+from drive import answers, serve
+
+CASES = 56  # per configuration, finished or cancelled
+CLOSE_CALL = 1e-3  # in log probability: another order of adding up could choose the other token
+CANCELLED = 0.08
+SEED = 5
+
+ALL = configurations(SEED)
+
+
+def answered_cases(engine, seed, count, cancelled=CANCELLED):
+    """So many cases whose answer leaves no doubt, and the answers."""
+    source, kept = Cases(seed), []
+    while len(kept) < count:
+        prompts = [source.prompt() for _ in range(count - len(kept))]
+        lengths = [source.draw.randint(1, MOST_OUTPUT) for _ in prompts]
+        tokens, gaps = answers(engine, prompts, lengths)
+        kept += [row for row in zip(prompts, lengths, tokens, gaps, strict=True) if row[3] > CLOSE_CALL]
+    cases = [source.case(prompt, length, cancelled) for prompt, length, _, _ in kept]
+    return cases, [tokens for _, _, tokens, _ in kept]
+
+
+@pytest.mark.parametrize("number", range(len(ALL)), ids=lambda number: f"{number}")
+def test_random_cases_are_answered_like_whole_prompts(engine, number):
+    configuration = ALL[number]
+    cases, expected = answered_cases(engine, 1000 * SEED + number, CASES)
+    configuration.apply(engine)
+    outcome = serve(engine, cases)
+    wrong, leaked = outcome.wrong(expected), engine.leaked_blocks()
+    compared = len(outcome.tokens) + len(outcome.failed)
+    counts = engine.scheduler.counts
+    print(
+        f"{configuration}: {compared} cases, {outcome.cancelled} cancelled, {len(wrong)} wrong, {leaked} leaked,"
+        f" {engine.steps} steps, {counts.preemptions_recompute} + {counts.preemptions_swap} preemptions,"
+        f" {counts.invalidated_tokens} tokens invalidated",
+        flush=True,
+    )
+    record(cases=compared, wrong=len(wrong), leaked_blocks=leaked)
+    assert compared + outcome.cancelled == CASES
+    assert not outcome.failed
+    assert not wrong, (configuration, [(place, cases[place].kind) for place in wrong])
+    assert leaked == 0
+    assert not engine.scheduler.served and not engine.scheduler.streams
