@@ -5,7 +5,7 @@ The rest of the package speaks to vLLM through this module. What it relies on wa
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import vllm
@@ -373,3 +373,58 @@ def http_status(error: Exception) -> int | None:
     if isinstance(error, VLLMClientError | ValueError | TypeError | OverflowError):
         return 400
     return None
+
+
+# ---- an engine without a front-end, for measurements ----
+
+
+class SteppedEngine:
+    """An engine core in this process that makes a step when it is told to.
+
+    `arguments` are those of vLLM's EngineArgs; its scheduler is one of this plugin's. Workers of several
+    devices are processes of their own, as always.
+    """
+
+    def __init__(self, arguments: dict):
+        from vllm.engine.arg_utils import EngineArgs
+        from vllm.v1.engine.core import EngineCore
+        from vllm.v1.executor import Executor
+
+        config = EngineArgs(**arguments).create_engine_config()
+        self._core = EngineCore(config, Executor.get_class(config), log_stats=False)
+
+    @property
+    def scheduler(self) -> Hooks:
+        """The plugin's scheduler."""
+        return self._core.scheduler
+
+    def send(self, id: str, tokens: Sequence[int], params: SamplingParams) -> None:
+        """Hand a request over, or a chunk of a stream."""
+        request = EngineCoreRequest(
+            request_id=id,
+            prompt_token_ids=list(tokens),
+            mm_features=None,
+            sampling_params=params,
+            pooling_params=None,
+            arrival_time=time.time(),
+            lora_request=None,
+            cache_salt=None,
+            data_parallel_rank=None,
+        )
+        self._core.add_request(*self._core.preprocess_add_request(request))
+
+    def step(self) -> None:
+        """One step: schedule, compute, take the tokens."""
+        self._core.step()
+
+    def abort(self, ids: Sequence[str]) -> None:
+        """Drop requests; the next step tells the workers."""
+        self._core.abort_requests(list(ids))
+
+    def on_workers(self, function: Callable, *args) -> list:
+        """What `function(worker, *args)` returns on each worker."""
+        return self._core.model_executor.collective_rpc(function, args=args)
+
+    def shutdown(self) -> None:
+        """End the workers."""
+        self._core.shutdown()

@@ -65,7 +65,7 @@ def prepare(
     else:
         devices.check_names(machine.gpu, gpus, found, place)
     make_grid(architecture, gpus, devices.all_room(device, gpus), place)
-    _check_writable(out)
+    check_writable(out)
     return Job(machine, model_name, architecture, found[:gpus])
 
 
@@ -112,7 +112,7 @@ def profile(
     return write_model(sealed, out)
 
 
-def _check_writable(out: str | Path) -> None:
+def check_writable(out: str | Path) -> None:
     """Raise HeadraceError now rather than after minutes on a GPU."""
     folder = Path(out).absolute().parent
     try:
