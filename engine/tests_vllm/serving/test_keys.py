@@ -1,0 +1,111 @@
+"""The server's API key: for both forms, with vLLM's middleware in front and by the routes alone."""
+
+import asyncio
+import json
+from types import SimpleNamespace
+
+import pytest
+import websockets
+from api_server import KEY
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from headrace.streams.limits import EndpointLimits
+from headrace.vllm.endpoint import StreamEndpoint
+from headrace.vllm.endpoint.keys import Keys
+from headrace.vllm.endpoint.sessions import Sessions
+
+REFUSED = {
+    "missing": {},
+    "wrong": {"Authorization": "Bearer wrong-key"},
+    "beginning": {"Authorization": f"Bearer {KEY[:-1]}"},
+    "longer": {"Authorization": f"Bearer {KEY}x"},
+    "empty": {"Authorization": "Bearer "},
+    "another scheme": {"Authorization": f"Basic {KEY}"},
+    "bare": {"Authorization": KEY},
+}
+ROUTES = [("POST", "/v1/stream"), *((method, "/v1/stream/x") for method in ("POST", "GET", "DELETE"))]
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_plain_http_of_the_server(server, what):
+    import httpx
+
+    with httpx.Client(base_url=server.url, trust_env=False) as client:
+        for method, path in ROUTES:
+            body = {"prompt": [5], "final": True}
+            assert client.request(method, path, json=body, headers=REFUSED[what]).status_code == 401
+
+
+def test_plain_http_of_the_server_with_the_right_key(server):
+    body = {"prompt": [5], "final": True, "max_tokens": 1}
+    assert server.http.post("/v1/stream", json=body).status_code == 200
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_websocket_of_the_server(server, what):
+    async def run():
+        url = server.url.replace("http", "ws") + "/v1/stream"
+        with pytest.raises(websockets.InvalidStatus) as caught:
+            async with websockets.connect(url, additional_headers=REFUSED[what]):
+                pass
+        return caught.value.response.status_code
+
+    assert asyncio.run(run()) == 401
+
+
+def test_websocket_of_the_server_with_the_right_key(server):
+    async def run():
+        url = server.url.replace("http", "ws") + "/v1/stream"
+        async with websockets.connect(url, additional_headers={"Authorization": f"Bearer {KEY}"}) as socket:
+            await socket.send(json.dumps({"prompt": [5], "final": True, "max_tokens": 1}))
+            return [json.loads(answer)["type"] async for answer in socket]
+
+    assert asyncio.run(run()) == ["opened", "done"]
+
+
+@pytest.fixture
+def bare():
+    """The routes alone: an application without vLLM's middleware and without an engine."""
+    app = FastAPI()
+    StreamEndpoint().attach_router(app)
+    limits = EndpointLimits(idle_timeout_s=0.05)
+    app.state.headrace = SimpleNamespace(keys=Keys(["other", KEY]), sessions=Sessions(limits), limits=limits)
+    return TestClient(app)
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_plain_http_of_the_routes_alone(bare, what):
+    for method, path in ROUTES:
+        answer = bare.request(method, path, headers=REFUSED[what])
+        assert answer.status_code == 401
+        assert answer.json()["error"]["type"] == "AuthenticationError"
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_websocket_of_the_routes_alone(bare, what):
+    from starlette.testclient import WebSocketDenialResponse
+
+    with (
+        pytest.raises(WebSocketDenialResponse) as caught,
+        bare.websocket_connect("/v1/stream", headers=REFUSED[what]),
+    ):
+        pass
+    assert caught.value.status_code == 401
+
+
+@pytest.mark.parametrize("key", [KEY, "other"])
+def test_the_routes_alone_let_right_keys_in(bare, key):
+    headers = {"Authorization": f"bearer {key}"}
+    assert bare.get("/v1/stream/x", headers=headers).status_code == 404
+    with bare.websocket_connect("/v1/stream", headers=headers) as socket:
+        assert socket.receive_json()["error"]["code"] == 408
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_json()
+
+
+@pytest.mark.parametrize("keys", [[], [None], [""]])
+def test_a_server_without_keys_lets_everybody_in(bare, keys):
+    bare.app.state.headrace.keys = Keys(keys)
+    assert bare.get("/v1/stream/x").status_code == 404
