@@ -93,6 +93,11 @@ def prepare(job: Job) -> Around:
         _check_spec(spec, job.name)
     size = common_size(specs, job.name)
     perf = PerfModel.load(job.perf_model, model=specs[0]["model"], tensor_parallel=size.tensor_parallel)
+    for spec in specs:
+        if perf.hardware != spec["hardware"]:
+            raise HeadraceError(
+                job.perf_model, f"made for {perf.hardware}, not for {spec['hardware']}", "a file made for it"
+            )
     workloads = {name: _workload(job, name) for name in sorted({spec["workload"] for spec in specs})}
     model = read_record(Model, job.model, f"{job.name}: model")
     longest = max(_longest(workload.chunks) for workload in workloads.values())
@@ -212,8 +217,8 @@ def planning_of(spec: dict, perf: PerfModel) -> dict:
             Overheads.from_dict(spec["overheads"]), engine["token_budget"], engine["block_size"]
         )
         planning["costs"] = {
-            "recompute": list(costs.recompute.coefficients),
-            "swap": list(costs.swap.coefficients),
+            "recompute_s": list(costs.recompute.coefficients),
+            "swap_s": list(costs.swap.coefficients),
         }
     return planning
 

@@ -17,7 +17,7 @@ from headrace.errors import HeadraceError
 from headrace.replay import Replay
 from headrace.vllm.chunk import KEY, Chunk
 from headrace.vllm.engine import sampling
-from headrace.vllm.private import open_request, send_chunk
+from headrace.vllm.private import chunk_request, open_request, send
 from headrace.workload.token_ids import prompts, token_ids
 
 LEAD_S = 0.25
@@ -149,7 +149,8 @@ class ReplayClient:
         try:
             if chunk.index:
                 name = f"{chunk.stream}-{chunk.index}"
-                await send_chunk(self.engine, name, tokens or [0], chunk.extra_args())
+                request = await chunk_request(self.engine, name, tokens or [0], chunk.extra_args())
+                await send(self.engine, request)
                 return
             params = sampling(int(self.replay.output_tokens[query]), chunk.extra_args())
             answers = await open_request(self.engine, chunk.stream, tokens, params)
