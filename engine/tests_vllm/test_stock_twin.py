@@ -2,7 +2,7 @@
 
 import os
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -176,42 +176,58 @@ def config():
     os.chdir(home)
 
 
-@pytest.mark.parametrize(
-    ("workload", "stream", "delay", "qps", "kv_blocks"),
-    [
-        ("crawler", True, 10, 4.0, None),
-        ("crawler", True, 10, 4.0, 40_000),
-        ("crawler", False, 1, 4.0, 8_000),
-        ("anns", False, 1, 2.0, 12_000),
-    ],
-)
-def test_a_world_of_the_study_is_served_alike(config, workload, stream, delay, qps, kv_blocks):
-    axes = {"hardware": "h200-tp2", "workload": workload, "delay": delay, "eviction": "recompute"}
-    spec = cell_spec(config, "stream2llm", axes | {"policy": "vllm_032", "stream": stream, "qps": qps})
-    limits = limits_of(spec["engine"] | ({"kv_blocks": kv_blocks} if kv_blocks else {}))
-    limits = replace(limits, host_blocks=0)
-    queries, parameters = config["workloads"][workload]["queries"], config["generators"][workload]
-    chunks = draw(workload, parameters, 0, config["seed"], queries, 1)
-    times = arrival_times(queries, 0, config["seed"])
-    replay = Replay(chunks, pl.DataFrame({"query_id": np.arange(queries), "arrival_s": times}), spec)
-    overheads = Overheads(**spec["overheads"])
+@dataclass(frozen=True)
+class World:
+    """World 0 of a study's workload, on the pool of the H200 pair or a smaller one."""
+
+    workload: str
+    stream: bool
+    delay: int = 1
+    kv_blocks: int | None = None
+    most_outputs: int = 1
+
+
+def of_the_study(config, world):
+    """Arguments of `compared`, as a cell of the study has them."""
+    axes = {"backend": "sim", "hardware": "h200-tp2", "workload": world.workload, "delay": world.delay}
+    qps = 4.0 if world.workload == "crawler" else 2.0
+    served = {"eviction": "recompute", "policy": "vllm_032", "stream": world.stream, "qps": qps}
+    spec = cell_spec(config, "stream2llm", axes | served)
+    blocks = {"kv_blocks": world.kv_blocks} if world.kv_blocks else {}
+    limits = replace(limits_of(spec["engine"] | blocks), host_blocks=0)
+    workload = config["workloads"][world.workload]
+    queries, parameters = workload["queries"], config["generators"][world.workload]
+    chunks = draw(world.workload, parameters, 0, config["seed"], queries, 1)
+    arrival_s = arrival_times(queries, 0, config["seed"])
+    arrivals = pl.DataFrame({"query_id": np.arange(queries), "arrival_s": arrival_s})
+    replay, overheads = Replay(chunks, arrivals, spec), Overheads(**spec["overheads"])
     perf = PerfModel.load(Path(config["hardware"]["h200-tp2"]["perf_model"]["file"]))
-    outcome = compared(
-        replay.hand_overs(replay.client(overheads)),
-        replay.output_tokens.tolist(),
-        limits,
-        perf.step_time(overheads, limits.token_budget),
-        overheads.live_s,
-    )
-    print(
-        workload,
-        stream,
-        delay,
-        qps,
-        kv_blocks,
-        outcome.stuck,
-        len(outcome.steps),
-        outcome.decisions,
-        len(outcome.finished_s),
-        sum(len(s.evicted) for s in outcome.steps),
-    )
+    step_time = perf.step_time(overheads, limits.token_budget)
+    dice = random.Random(1)
+    outputs = [dice.randint(1, world.most_outputs) for _ in range(queries)]
+    return replay.hand_overs(replay.client(overheads)), outputs, limits, step_time, overheads.live_s
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        World("crawler", stream=True),
+        World("crawler", stream=False, kv_blocks=8_000),
+        World("anns", stream=False, kv_blocks=12_000, most_outputs=400),
+    ],
+    ids=str,
+)
+def test_a_world_of_the_study_is_served_alike(config, world):
+    arguments = of_the_study(config, world)
+    outcome = compared(*arguments)
+    evicted = sum(len(step.evicted) for step in outcome.steps)
+    assert not outcome.stuck
+    assert len(outcome.finished_s) == len(arguments[1])
+    assert (evicted > 0) == (world.most_outputs > 1)
+
+
+def test_stretched_waits_of_the_study_bring_stock_vllm_to_a_halt(config):
+    """Hundreds of sessions are open at a time; parked ones fill the pool and nobody can take it back."""
+    outcome = compared(*of_the_study(config, World("crawler", stream=True, delay=10)))
+    assert outcome.stuck
+    assert 0 < len(outcome.finished_s) < 4322

@@ -240,3 +240,29 @@ def test_bad_input_is_one_line_and_leaves_nothing(toy, spoil, message):
         run(toy)
     assert "\n" not in str(error.value)
     assert not toy.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ((0, 0, 1, 3.0, "update", 30, 9, True, 1), "an update changes its prompt"),
+        ((0, 0, 1, 3.0, "append", 10, 10, True, 1), "a chunk adds no token to its prompt"),
+    ],
+)
+def test_a_stream_that_stock_vllm_cannot_serve_is_refused_before_it_starts(toy, row, problem):
+    """Query 0 has 10 tokens, of which an update keeps 9. Handed over whole it is a prompt as any other."""
+    toy.write(rows=[toy.rows[0], row], arrives=toy.arrives[:1])
+    toy.spec.update(policy="vllm_032")
+    with pytest.raises(HeadraceError, match=f"query 0: {problem}, and the policy can only append") as error:
+        run(toy)
+    assert "\n" not in str(error.value)
+    assert not toy.out.exists()
+    toy.spec.update(stream=False)
+    assert column(run(toy), "prompt_tokens") == [row[5]]
+
+
+def test_stock_vllm_serves_an_update_that_keeps_all_as_an_append(toy):
+    """Chunks of 10 and 20 tokens are computed 2..3 and 4..6."""
+    toy.write(rows=[toy.rows[0], (0, 0, 1, 3.0, "update", 30, 10, True, 1)], arrives=toy.arrives[:1])
+    toy.spec.update(policy="vllm_032")
+    assert column(run(toy), "first_token_s") == pytest.approx([6.0])

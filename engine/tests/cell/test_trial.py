@@ -70,3 +70,8 @@ def test_a_change_leaves_the_configuration_as_it_was(config):
     assert config["hardware"]["h200-tp2"]["kv_blocks"] != 5
     with pytest.raises(HeadraceError, match=r"there is no 'kv_block'; did you mean 'kv_blocks'\?"):
         changed(config, {"hardware/h200-tp2/kv_block": 5})
+
+
+def test_a_policy_that_only_appends_is_not_tried_on_updates(config):
+    with pytest.raises(HeadraceError, match=r"^trial of .*: query 0: an update changes its prompt"):
+        Trial(config, STUDY).requests(AXES | {"policy": "vllm_032"}, [0])

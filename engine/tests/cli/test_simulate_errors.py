@@ -23,6 +23,7 @@ OPTIONS = [
     (("--workload", "mine.py"), "mine.py: is no folder of traces and no .parquet file"),
     (("--workload", "."), ".: holds no traces in a published format; query_*.csv (crawler), or"),
     (("--kv-blocks", 100), "don't fit a KV pool of 100 blocks of 16 tokens"),
+    (("--policy", "vllm_032", "--workload", "anns"), "an update changes its prompt, and the policy can only"),
     (("--token-budget", 999_999), "a step of 999999 tokens is beyond its table"),
     (("--chunks", "mine.py"), "--chunks: goes with --spec; give a spec, or the chunk table as --workload"),
     (("--perf-model", "mine.py"), "--perf-model: goes with --spec"),
