@@ -333,16 +333,16 @@ class StreamMixin(Hooks):
         now_s = self.clock()
         self._time_out(now_s)
         if self.stopped:
-            return self.schedule_exactly([], [])
+            return self.schedule_exactly([], {})
         if self.unready and not self.paused:
             for served in [served for served in self.unready if not self.waits_for_grammar(served.engine)]:
                 del self.unready[served]
                 self._ready(served, now_s)
-        plan, pinned = self._settle(now_s)
+        plan, prefixes = self._settle(now_s)
         for stream, _ in plan.loads:
             self._load(stream, now_s)
         runs = [(served.engine, served.computed, tokens) for served, tokens, _ in plan.runs]
-        output = self.schedule_exactly(runs, pinned)
+        output = self.schedule_exactly(runs, prefixes)
         for served, tokens, _ in plan.runs:
             self._advance(served, tokens, now_s)
         self.step = plan, now_s
@@ -352,8 +352,8 @@ class StreamMixin(Hooks):
             self.observe(plan, output)
         return output
 
-    def _settle(self, now_s: float) -> tuple[Plan, list]:
-        """A plan whose evictions are applied, and the cached blocks that it takes.
+    def _settle(self, now_s: float) -> tuple[Plan, dict]:
+        """A plan whose evictions are applied, and the cached blocks that its requests begin with, by id.
 
         Without a prefix cache the first plan it is. With one, requests about to be admitted may find part
         of their prompt computed, and victims may hold blocks that others hold too; both show now, and the
@@ -378,7 +378,7 @@ class StreamMixin(Hooks):
         for served in found.keys() - run:
             served.computed = 0
             planner.event(served, CHUNK, now_s)
-        pinned = [blocks for served, blocks in found.items() if served in run]
+        prefixes = {served.engine.request_id: blocks for served, blocks in found.items() if served in run}
         if self.runs_ahead:
             # Whose last token is in flight can't run yet. It was evicted, so this costs it a step.
             plan = Plan(
@@ -386,7 +386,7 @@ class StreamMixin(Hooks):
                 plan.evictions,
                 [load for load in plan.loads if not self.in_flight(load[0].engine)],
             )
-        return plan, pinned
+        return plan, prefixes
 
     def _find_prefixes(self, plan: Plan, found: dict[Served, list], now_s: float) -> bool:
         """Look for cached prefixes of requests that the plan runs from scratch; whether any changed."""
