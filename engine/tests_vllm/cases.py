@@ -59,7 +59,7 @@ class Cases:
         steps = [("append", prompt)] if kind == "plain" else self.way(kind, prompt)
         if kind != "plain" and draw.random() < 0.3:
             steps.append(("append", ()))
-        delays = [draw.choice((0, 0, 1, 2, 5, 12)) for _ in steps]
+        delays = [draw.choice((0, 1, 2, 5, 10, 20)) for _ in steps]
         last = len(steps) - 1
         pieces = tuple(
             Piece(mode, tokens, delay, index == last)
@@ -71,8 +71,14 @@ class Cases:
     def way(self, kind: str, prompt: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:
         """Chunks that lead to `prompt`; the closing one may follow them."""
         draw = self.draw
-        cuts = sorted(draw.sample(range(1, len(prompt)), draw.randint(0, MOST_CHUNKS - 2))) + [len(prompt)]
+        cuts = draw.sample(range(1, len(prompt)), draw.randint(0, MOST_CHUNKS - 4))
+        cuts = [*sorted(cuts), len(prompt)]
         now, chunks = (), []
+        if kind != "append" and draw.random() < 0.5:
+            # What others begin with too, and goes on longer than the prompt does: the update that corrects
+            # it ends amid a block that they may share.
+            now = self.family_of(prompt)[: draw.randint(SHORTEST, LONGEST)]
+            chunks.append(("append", now))
         for cut in cuts:
             updates = kind == "update" or (kind == "mixed" and draw.random() < 0.4)
             if chunks and (updates or now != prompt[: len(now)] or len(now) >= cut):
@@ -87,6 +93,10 @@ class Cases:
         if now != prompt:
             chunks.append(("update", prompt))
         return chunks
+
+    def family_of(self, prompt: tuple[int, ...]) -> tuple[int, ...]:
+        """The family whose beginning it has, any if none."""
+        return max(self.families, key=lambda family: family[:1] == prompt[:1])
 
     def astray(self, prompt: tuple[int, ...], cut: int) -> tuple[int, ...]:
         """A prompt that a later update corrects, often shorter than the one before."""

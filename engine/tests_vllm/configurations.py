@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from headrace.scheduling import EVICTIONS
 
-POLICIES = ("default_vllm", "fcfs", "lcas", "mcps", "vllm_032")
+POLICIES = ("default_vllm", "fcfs", "lcas", "mcps")  # vllm_032 is stock and takes no streams
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """blocks and host_blocks: usable ones, of 32 tokens; slots: residents at a time."""
+    """blocks and host_blocks: usable ones, of 32 tokens; slots: residents at a time; clients at a time: few
+    leave time to compute what an update then invalidates, many leave no room.
+    """
 
     policy: str
     eviction: str
@@ -19,6 +21,7 @@ class Configuration:
     host_blocks: int
     token_budget: int
     slots: int
+    clients: int
 
     def apply(self, engine) -> None:
         engine.configure(
@@ -32,7 +35,7 @@ class Configuration:
 
     def __str__(self) -> str:
         cache = "prefix cache" if self.prefix_cache else "no prefix cache"
-        return f"{self.policy}, {self.eviction}, {cache}, {self.blocks} + {self.host_blocks} blocks"
+        return f"{self.policy}, {self.eviction}, {cache}, {self.blocks} + {self.host_blocks} blocks, {self.clients} clients"
 
 
 def configurations(seed: int) -> list[Configuration]:
@@ -41,8 +44,11 @@ def configurations(seed: int) -> list[Configuration]:
     for policy in POLICIES:
         for eviction in EVICTIONS:
             for prefix_cache in (False, True):
-                pool = draw.choice((79, 79, 96, 128, 255))
-                host, slots = draw.choice((40, 512, 512)), draw.choice((6, 16, 16))
-                budget = draw.choice((96, 256, 512))
-                all_of_them.append(Configuration(policy, eviction, prefix_cache, pool, host, budget, slots))
+                pool = draw.choice((79, 79, 79, 96, 96, 128, 255))
+                host, slots = draw.choice((40, 160, 512)), draw.choice((6, 16, 16))
+                budget = draw.choice((96, 256, 512, 512))
+                clients = draw.choice((4, 8, 16))
+                all_of_them.append(
+                    Configuration(policy, eviction, prefix_cache, pool, host, budget, slots, clients)
+                )
     return all_of_them

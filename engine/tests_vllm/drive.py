@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from cases import Case
 from engine import BLOCKS, Engine, sampling
 
-CONCURRENT = 16
 STUCK_STEPS = 400  # without any progress, although nobody waits for a chunk
 
 
@@ -57,12 +56,12 @@ class Sender:
         return True
 
 
-def serve(engine: Engine, cases: Sequence[Case], concurrent: int = CONCURRENT) -> Outcome:
+def serve(engine: Engine, cases: Sequence[Case], clients: int) -> Outcome:
     """All cases, so many at a time, on the engine as it is configured."""
     outcome, waiting, live = Outcome(), list(enumerate(cases))[::-1], {}
     idle = 0
     while waiting or live:
-        while waiting and len(live) < concurrent:
+        while waiting and len(live) < clients:
             place, case = waiting.pop()
             live[f"case-{place}"] = place, Sender(engine, f"case-{place}", case)
         for name, (_, sender) in list(live.items()):

@@ -25,7 +25,7 @@ BLOCKS, HOST_BLOCKS = 1024, 512
 SLOTS, TOKEN_BUDGET, MAX_MODEL_LEN = 16, 512, 2048
 STEP_S = 0.01
 # A swap costs more than recomputing a few tokens and less than recomputing many.
-COSTS = {"recompute_s": [0.0, 1e-4], "swap_s": [0.05, 1e-5]}
+COSTS = {"recompute_s": [0.0, 1e-4], "swap_s": [0.01, 1e-5]}
 
 
 def engine_args(model_folder: Path, **more) -> EngineArgs:
@@ -97,11 +97,9 @@ class Engine:
     ) -> None:
         """A new scheduler of `blocks` usable blocks; headrace None: vLLM's own, without any of ours.
 
-        AssertionError while requests of the last one are unfinished.
+        Requests that the last one had left are dropped.
         """
-        while self.core.scheduler.has_requests():
-            assert not self.core.scheduler.has_unfinished_requests()
-            self.core.step()  # tells the worker who has finished
+        gone = {*self.scheduler.requests, *self.scheduler.finished_req_ids}
         config = copy.copy(self.config)
         config.cache_config = copy.copy(config.cache_config)
         config.cache_config.enable_prefix_caching = prefix_cache
@@ -129,6 +127,9 @@ class Engine:
         self.gaps: dict[str, float] = {}
         if headrace is not None:
             self.scheduler.clock = lambda: self.now_s
+        if gone:
+            self.scheduler.finished_req_ids |= gone
+            self.core.step()  # tells the worker
 
     @property
     def scheduler(self) -> Scheduler:
