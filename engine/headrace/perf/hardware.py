@@ -11,7 +11,7 @@ from headrace.perf.architecture import Model
 from headrace.perf.overheads import Overheads
 from headrace.perf.records import above, at_least, read_record
 
-PROVIDERS = ("fixed", "profiled", "published", "roofline", "silicon")
+PROVIDERS = ("fixed", "profiled", "vllm", "published", "roofline", "silicon")
 """Where a performance model's times can come from; headrace.perf.build makes the last three."""
 
 Entry = TypeVar("Entry")
@@ -22,7 +22,7 @@ class PerfModelSource:
     """Which performance model a hardware uses."""
 
     provider: str
-    """silicon, roofline, published, profiled or fixed."""
+    """silicon, roofline, published, profiled, vllm or fixed."""
     model: str
     """Key of config/models.yaml."""
     file: str

@@ -23,6 +23,9 @@ class BlockCopies(Protocol):
 
     def copy(self, copy: Copy) -> None: ...
 
+    def finish(self) -> None:
+        """Wait until all copies are done."""
+
     def close(self) -> None:
         """Finish what is under way and give the host memory back."""
 
@@ -105,6 +108,9 @@ class PlainCopies:
             else:
                 layer.index_copy_(0, blocks, host.index_select(0, slots))
 
+    def finish(self) -> None:
+        pass
+
     def close(self) -> None:
         self.host = []
 
@@ -174,8 +180,12 @@ class StreamCopies:
             layer.index_copy_(0, blocks, part[: len(slots)])
         left.record(compute)
 
+    def finish(self) -> None:
+        self.side.synchronize()  # waits for what it reads
+        self.cuda.current_stream().synchronize()
+
     def close(self) -> None:
-        self.side.synchronize()
+        self.finish()
         unpin(self.host)
         self.host = self.staging = self.parts = None
 

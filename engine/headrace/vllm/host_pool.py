@@ -8,10 +8,14 @@ class HostPoolError(AssertionError):
     """More was asked of the pool than it has, or of a request than it holds: a fault of the caller."""
 
 
+Direction = Literal["out", "in"]
+"""Of a copy, seen from the GPU."""
+
+
 class Copy(NamedTuple):
     """KV blocks that move one way: `gpu_blocks[i]` to or from `host_slots[i]`."""
 
-    direction: Literal["out", "in"]
+    direction: Direction
     gpu_blocks: list[int]
     host_slots: list[int]
 

@@ -8,9 +8,12 @@ account of host slots and hands the copies of a step to the workers. These do th
 touches the KV cache. vLLM itself never asks the connector for tokens: `get_num_new_matched_tokens` is 0.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import torch
+from vllm.distributed.kv_transfer import get_kv_transfer_group
 from vllm.distributed.kv_transfer.kv_connector.v1.base import (
     KVConnectorBase_V1,
     KVConnectorMetadata,
@@ -21,7 +24,7 @@ from vllm.distributed.kv_transfer.kv_connector.v1.base import (
 from headrace.errors import HeadraceError, nearest
 from headrace.perf.profiler.devices import available_bytes
 from headrace.vllm.block_copies import BlockCopies, block_copies, pages
-from headrace.vllm.host_pool import Copy, HostPool
+from headrace.vllm.host_pool import Copy, Direction, HostPool
 
 PLACE = "--kv-transfer-config: kv_connector_extra_config"
 KEYS = ("host_blocks",)
@@ -122,6 +125,20 @@ class SwapConnector(KVConnectorBase_V1, SupportsHMA):
         for copy in kv_connector_metadata.copies:
             self._copies.copy(copy)
 
+    def time_copies(self, blocks: int, repeats: int) -> dict[Direction, list[float]]:
+        """Seconds of moving so many scattered blocks out and in, on an engine that serves nothing now."""
+        gpu = torch.randperm(self._num_blocks)[:blocks].tolist()
+        host = torch.randperm(self.host_blocks)[:blocks].tolist()
+        seconds = {"out": [], "in": []}
+        for _ in range(repeats):
+            for direction, of_repeats in seconds.items():
+                self._copies.finish()
+                started = time.perf_counter()
+                self._copies.copy(Copy(direction, gpu, host))
+                self._copies.finish()
+                of_repeats.append(time.perf_counter() - started)
+        return seconds
+
     def start_load_kv(self, forward_context, **kwargs) -> None:
         pass
 
@@ -138,6 +155,11 @@ class SwapConnector(KVConnectorBase_V1, SupportsHMA):
         if self._copies is not None:
             self._copies.close()
             self._copies = None
+
+
+def time_copies(worker, blocks: int, repeats: int) -> dict[Direction, list[float]]:
+    """On a worker of vLLM: `SwapConnector.time_copies` of its connector."""
+    return get_kv_transfer_group().time_copies(blocks, repeats)
 
 
 def read_host_blocks(extra_config: dict) -> int:
