@@ -18,7 +18,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study report calibrate pictures smoke test lint fmt bench bench-peers perf-models profile test-profiler setup-vllm test-vllm lock unlock clean
+.PHONY: help setup study report calibrate pictures smoke test lint fmt bench bench-peers bench-vllm perf-models profile test-profiler setup-vllm test-vllm lock unlock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ bench: $(READY) ## speed of the engine, as a table
 
 bench-peers: $(READY) ## the same workload in NVIDIA's aisimulate, beside ours (120 MB download)
 	@$(BIN)/python engine/benchmarks/peers.py
+
+bench-vllm: $(VLLM_READY) ## vLLM with the plugin beside stock vLLM, on the CPU build (20 minutes)
+	@$(VLLM_VENV)/bin/python engine/benchmarks/stock/compare.py
 
 perf-models: $(READY) ## build the performance models anew into results/perf_models (120 MB download)
 	@$(PIP) --require-hashes -r envs/silicon.lock
