@@ -104,7 +104,7 @@ class StreamMixin(Hooks):
             return
         stream = self.streams.get(chunk.stream)
         if stream is None:  # it was closed, has failed or was aborted: its client knows
-            logger.warning("dropped chunk %d of the stream %r, which is not open", chunk.index, chunk.stream)
+            logger.debug("dropped chunk %d of the stream %r, which is not open", chunk.index, chunk.stream)
             return
         try:
             self._take(stream, chunk, request.prompt_token_ids or [], request.arrival_time)
@@ -339,10 +339,11 @@ class StreamMixin(Hooks):
                 del self.unready[served]
                 self._ready(served, now_s)
         plan, prefixes = self._settle(now_s)
-        for stream, _ in plan.loads:
-            self._load(stream, now_s)
         runs = [(served.engine, served.computed, tokens) for served, tokens, _ in plan.runs]
-        output = self.schedule_exactly(runs, prefixes)
+        with self.pinned(prefixes):
+            for stream, _ in plan.loads:
+                self._load(stream, now_s)
+            output = self.schedule_exactly(runs, prefixes)
         for served, tokens, _ in plan.runs:
             self._advance(served, tokens, now_s)
         self.step = plan, now_s
