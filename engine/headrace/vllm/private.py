@@ -5,7 +5,8 @@ The rest of the package speaks to vLLM through this module. What it relies on wa
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import vllm
@@ -224,19 +225,26 @@ class Hooks:
         request.num_computed_tokens = tokens
         return self.block_ids(request)
 
+    @contextmanager
+    def pinned(self, prefixes: Mapping[str, Sequence]) -> Iterator[None]:
+        """Inside, nobody who allocates may reuse these cached blocks, which requests are about to take."""
+        pool = self.kv_cache_manager.block_pool
+        blocks = [block for prefix in prefixes.values() for block in prefix]
+        pool.touch(blocks)
+        try:
+            yield
+        finally:
+            pool.free_blocks(reversed(blocks))
+
     def schedule_exactly(
         self, runs: Sequence[tuple[CappedRequest, int, int]], prefixes: Mapping[str, Sequence]
     ) -> SchedulerOutput:
         """A step of stock scheduling with these requests and nothing else.
 
         runs: [(request, its computed tokens, its new tokens)]; prefixes: cached blocks that requests are to
-        begin with, by id, which nobody who allocates before them may reuse. Raises RuntimeError when vLLM
-        does anything else.
+        begin with, by id (see `pinned`). Raises RuntimeError when vLLM does anything else.
         """
-        pool = self.kv_cache_manager.block_pool
         self._prefixes = prefixes
-        pinned = [block for blocks in prefixes.values() for block in blocks]
-        pool.touch(pinned)
         self.running = []
         for request, computed, tokens in runs:
             request.cap = computed + tokens - request.num_output_placeholders
@@ -249,7 +257,6 @@ class Hooks:
         finally:
             for request, *_ in runs:
                 request.cap = None
-            pool.free_blocks(reversed(pinned))
         planned = {request.request_id: tokens for request, _, tokens in runs}
         if output.num_scheduled_tokens != planned or self.waiting or self.kv_holding_waiting:
             raise RuntimeError(f"vLLM scheduled {output.num_scheduled_tokens}, planned was {planned}")
@@ -277,7 +284,10 @@ class Hooks:
 
     def _update_request_with_output(self, request: Request, *args, **kwargs):
         self.sampling(request)
-        return super()._update_request_with_output(request, *args, **kwargs)
+        found = super()._update_request_with_output(request, *args, **kwargs)
+        if request.status == RequestStatus.WAITING:  # preempted with its first token in flight
+            request.status = RequestStatus.PREEMPTED  # sent anew, its prompt would be all that a worker has
+        return found
 
     def _free_request(self, request: Request, *args, **kwargs):
         report = self.freed(request)
