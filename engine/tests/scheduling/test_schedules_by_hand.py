@@ -19,7 +19,8 @@ A, B, C, D = range(4)
 @pytest.fixture(params=ENGINES)
 def play(request):
     def run(hand_overs, policy, *, budget, blocks, eviction="recompute", outputs=(1, 1, 1, 1), **more):
-        limits = {"slots": 8, "host_blocks": 0, "block_size": 4, "blocks_ahead": 1} | more
+        limits = {"slots": 8, "host_blocks": 0, "block_size": 4, "blocks_ahead": 1}
+        limits |= {"held_tokens": 0, "whole_blocks": False, "evict_for_slots": False} | more
         costs = limits.pop("costs", (lambda n: n, lambda n: 10))
         used = 1 + max(hand_over[1] for hand_over in hand_overs)
         return ENGINES[request.param](
@@ -343,3 +344,67 @@ def test_a_prompt_larger_than_the_pool_is_refused_and_the_rest_goes_on(play, pol
     assert each(outcome, "finished_s")[D] == 2
     assert each(outcome, "finished_s")[B] is None
     assert each(outcome, "finished_s")[C] is None
+
+
+@pytest.mark.parametrize(("held_tokens", "computed"), [(0, 6), (1, 5)])
+def test_a_held_token_is_computed_when_the_stream_closes_and_no_token_twice(play, held_tokens, computed):
+    # 0: A's 5 tokens, or 4 of them. 2: it closes without more: the last one is computed, again or at last.
+    hand_overs = [(0, A, 5, 0, False), (2, A, 5, 5, True)]
+    outcome = play(hand_overs, "fcfs", budget=9, blocks=9, held_tokens=held_tokens)
+    assert steps(outcome) == [f"0: run 0+{5 - held_tokens}", "2: run 0+1"]
+    assert each(outcome, "computed_tokens") == [computed]
+    assert each(outcome, "invalidated_tokens") == [0]
+
+
+@pytest.mark.parametrize("policy", ["fcfs", "default_vllm"])
+def test_a_stream_whose_only_token_is_held_back_waits_and_stops_nobody(play, policy):
+    # 0: A has a token and may compute none. B behind it runs. 3: A closes.
+    hand_overs = [(0, A, 1, 0, False), closed(0, B, 4), (3, A, 1, 1, True)]
+    outcome = play(hand_overs, policy, budget=9, blocks=9, slots=1, held_tokens=1)
+    assert steps(outcome) == ["0: run 1+4", "3: run 0+1"]
+
+
+@pytest.mark.parametrize(("whole_blocks", "again"), [(False, 5), (True, 8)])
+def test_what_an_update_leaves_is_cut_to_whole_blocks(play, whole_blocks, again):
+    # 0: A's 10 tokens, 3 blocks. 2: 7 of them stay; of whole blocks 4, in 1 block. Invalid are 3 either way.
+    hand_overs = [(0, A, 10, 0, False), (2, A, 12, 7, True)]
+    outcome = play(hand_overs, "fcfs", budget=99, blocks=3, blocks_ahead=0, whole_blocks=whole_blocks)
+    assert steps(outcome) == ["0: run 0+10", f"2: run 0+{again}"]
+    assert outcome.trace[1].grants == {A: 3 - (1 if whole_blocks else 2)}
+    assert each(outcome, "invalidated_tokens") == [3]
+
+
+@pytest.mark.parametrize("whole_blocks", [False, True])
+def test_an_append_leaves_what_is_computed_as_it_is(play, whole_blocks):
+    hand_overs = [(0, A, 10, 0, False), (2, A, 12, 10, True)]
+    outcome = play(hand_overs, "fcfs", budget=99, blocks=9, whole_blocks=whole_blocks)
+    assert steps(outcome) == ["0: run 0+10", "2: run 0+2"]
+
+
+def test_an_idle_stream_keeps_its_slot_or_is_evicted_for_it(play):
+    # A is idle from 1 on and has the only slot; blocks are plenty. B comes at 2, A's last chunk at 5.
+    hand_overs = [(0, A, 4, 0, False), closed(2, B, 4), (5, A, 8, 4, True)]
+    outcome = play(hand_overs, "fcfs", budget=99, blocks=99, slots=1)
+    assert steps(outcome) == ["0: run 0+4", "5: run 0+4", "6: run 1+4"]
+    outcome = play(hand_overs, "fcfs", budget=99, blocks=99, slots=1, evict_for_slots=True)
+    # 3: A has 4 tokens to compute again, and the slot is free.
+    assert steps(outcome) == [
+        "0: run 0+4",
+        "2: evict 0 recompute for 1+4, run 1+4",
+        "3: run 0+4",
+        "5: run 0+4",
+    ]
+
+
+def test_where_slots_are_evicted_for_the_best_have_them(play):
+    # 0: all 6 tokens of A, 2 of B. 1: C, closed, comes first, B has 4 tokens left: A, idle, goes.
+    # 2: C is done, A is computed again.
+    hand_overs = [(0, A, 6, 0, False), (0, B, 6, 0, False), closed(0.5, C, 2)]
+    hand_overs += [(9, A, 7, 6, True), (9, B, 7, 6, True)]
+    outcome = play(hand_overs, "fcfs", budget=8, blocks=99, slots=2, evict_for_slots=True)
+    assert steps(outcome) == [
+        "0: run 0+6, run 1+2",
+        "1: evict 0 recompute for 2+2, run 1+4, run 2+2",
+        "2: run 0+6",
+        "9: run 0+1, run 1+1",
+    ]

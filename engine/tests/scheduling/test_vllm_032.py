@@ -53,6 +53,21 @@ def test_blocks_ahead_are_not_handed_out():
     assert steps == ["0: run 0+8, run 1+8"]
 
 
+@pytest.mark.parametrize(("watermark_blocks", "started_s"), [(0, [0, 0, 0]), (1, [0, 0, 1])])
+def test_an_admission_leaves_the_watermark_free_unless_nobody_runs(watermark_blocks, started_s):
+    # A2, B1 and C1 fill the pool; with a watermark of 1 C does not get in beside the others.
+    limits = Limits(token_budget=99, slots=8, blocks=4, host_blocks=0, block_size=4, blocks_ahead=0)
+    planner = scheduler("vllm_032", "recompute", None, limits)
+    planner.watermark_blocks = watermark_blocks
+    requests = [Request(id) for id in (A, B, C)]
+    hand_overs = [HandOver(*each) for each in (plain(0, A, 8), plain(0, B, 4), plain(0, C, 4))]
+    Simulator(planner, lambda runs: 1.0, None, limits).run(hand_overs, requests)
+    assert [request.first_token_s - 1 for request in requests] == started_s
+    whole = [Request(A)]  # alone it may have the whole pool
+    hand_overs = [HandOver(*plain(9, A, 16))]
+    assert Simulator(planner, lambda runs: 1.0, None, limits).run(hand_overs, whole).end_s == 10
+
+
 def test_the_latest_admitted_is_recomputed_whatever_the_rule_and_nobody_is_admitted_in_that_step():
     # 0: A2 B2, full; C has no budget left. 1: A's second output needs a third block: B goes; C waits, though
     # a block is free. 2: B's 9 tokens need 3 blocks: it waits at the head of the queue, and C behind it.

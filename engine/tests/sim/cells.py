@@ -20,6 +20,9 @@ class Limits:
     host_blocks: int
     block_size: int
     blocks_ahead: int
+    held_tokens: int = 0
+    whole_blocks: bool = False
+    evict_for_slots: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ def random_cell(random, policy, eviction, stream, requests=10):
         host_blocks=random.choice((0, 1, blocks, 2 * blocks, 2 * blocks)),
         block_size=block_size,
         blocks_ahead=ahead,
+        **random.choice(({}, random_executor(random))),
     )
     times = Times(
         step=random.randint(1, 32),
@@ -120,6 +124,15 @@ def random_cell(random, policy, eviction, stream, requests=10):
         swap=(random.randint(0, 8), random.randint(0, 2)),
     )
     return Cell(policy, eviction, limits, times, output_tokens, tuple(hand_overs))
+
+
+def random_executor(random):
+    """Limits in which executors differ; without them they are those of the published engine."""
+    return {
+        "held_tokens": random.randint(0, 1),
+        "whole_blocks": random.choice((False, True)),
+        "evict_for_slots": random.choice((False, True)),
+    }
 
 
 def random_chunks(random, mode, longest, start, pace):

@@ -13,14 +13,7 @@ def simulate(
     hand_overs, output_tokens, limits, policy, eviction, step_seconds, swap_seconds, recompute_cost, swap_cost
 ):
     """As `reference.simulate`, with headrace's own requests; LivelockError takes the place of Stuck."""
-    limits = Limits(
-        limits.token_budget,
-        limits.slots,
-        limits.blocks,
-        limits.host_blocks,
-        limits.block_size,
-        limits.blocks_ahead,
-    )
+    limits = Limits(**vars(limits))
     costs = SimpleNamespace(recompute_s=recompute_cost, swap_s=swap_cost)
     copies, trace = [], []
 

@@ -14,6 +14,7 @@ class State:
     id: int
     output_tokens: int
     prompt: int = 0
+    ready: int = 0  # of the prompt, what may be computed: all but the tokens that are held back
     computed: int = 0
     closed: bool = False
     blocks: int = 0
@@ -31,7 +32,7 @@ class State:
     refused: bool = False
 
     def left(self):
-        return self.prompt - self.computed
+        return self.ready - self.computed
 
     def alive(self):
         return self.opened_s is not None and not self.refused and self.finished_s is None
@@ -147,21 +148,35 @@ class Engine:
             self.waiting.append(request)
         request.handed_over_s = time_s
         request.last_chunk_s = now
-        if request.computed > common:
-            request.invalidated_tokens += request.computed - common
-            request.computed = common
-            request.blocks = min(request.blocks, self.blocks_for(common))
-            request.host_blocks = min(request.host_blocks, self.blocks_for(common))
+        self.cut(request, prompt, common, final)
         request.prompt = prompt
-        if final:
-            request.closed = True
-            if request.computed == prompt:
-                request.computed -= 1
+        request.closed = final
+        request.ready = prompt if final else prompt - self.limits.held_tokens
         most = prompt + request.output_tokens - 1
         if self.blocks_for(most) + self.limits.blocks_ahead > self.limits.blocks:
             request.refused = True
             self.refused.append(id)
             self.leave(request)
+
+    def cut(self, request, prompt, common, final):
+        """Take back what was computed of tokens that change, and of the one that a token is sampled from."""
+        changed = request.computed - common
+        if changed > 0:
+            request.invalidated_tokens += changed
+            self.keep_blocks(request, self.blocks_for(common))
+        goes_on_at_end = final or self.limits.held_tokens == 1
+        valid = min(common, prompt - 1) if goes_on_at_end else common
+        if request.computed <= valid:
+            return
+        request.computed = valid
+        if self.limits.whole_blocks:
+            whole = valid // self.limits.block_size
+            request.computed = whole * self.limits.block_size
+            self.keep_blocks(request, whole)
+
+    def keep_blocks(self, request, blocks):
+        request.blocks = min(request.blocks, blocks)
+        request.host_blocks = min(request.host_blocks, blocks)
 
     def leave(self, request):
         request.blocks = request.host_blocks = 0
@@ -185,7 +200,6 @@ class Engine:
         order = sorted((r for r in self.requests if r.alive() and r.left() > 0), key=self.priority)
         selected = []
         budget, pool = self.limits.token_budget, self.limits.blocks
-        seats = self.limits.slots - len(self.residents)
         for request in order:
             if budget == 0:
                 break
@@ -193,10 +207,14 @@ class Engine:
             need = self.blocks_for(request.computed + n) + self.limits.blocks_ahead
             if need > pool:
                 continue
-            if request not in self.residents:
-                if seats == 0:
-                    continue
-                seats -= 1
+            seated = [other for other, _ in selected]
+            if not self.limits.evict_for_slots:
+                if request in self.residents:
+                    seated = []  # it has a slot, whoever else has one
+                else:
+                    seated = [other for other in seated if other not in self.residents] + self.residents
+            if len(seated) == self.limits.slots:
+                continue
             selected.append((request, n))
             pool -= need
             budget -= n
@@ -210,10 +228,13 @@ class Engine:
         free, free_host = self.free_blocks(), self.free_host_blocks()
         staying = [pair for pair in selected if pair[0] in self.residents]
         entering = [pair for pair in selected if pair[0] not in self.residents]
+        seated = {request.id for request in self.residents}
         for request, n in staying + entering:
             grow = max(0, self.blocks_for(request.computed + n) - request.blocks)
-            while grow > free:
+            seated.add(request.id)
+            while grow > free or len(seated) > self.limits.slots:
                 victim = victims.pop(0)
+                seated.remove(victim.id)
                 free += victim.blocks
                 free_host -= self.evict(step, victim, request, n, free_host)
             taken = min(grow + self.limits.blocks_ahead, free) if grow > 0 else 0
@@ -260,6 +281,8 @@ class Engine:
             if budget == 0 or seats == 0:
                 break
             n = min(request.left(), budget)
+            if n == 0 and request.host_blocks == 0:
+                continue  # all of its tokens are held back
             grow = self.blocks_for(request.computed + n)
             if grow > free:
                 break
@@ -333,3 +356,4 @@ class Engine:
                 self.leave(request)
             else:
                 request.prompt += 1
+                request.ready += 1

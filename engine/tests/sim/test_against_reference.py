@@ -95,6 +95,18 @@ def test_the_cells_are_tight_enough_to_reach_every_operation():
     assert min(seen.values()) >= 5, seen
 
 
+@pytest.mark.parametrize("name", ["held_tokens", "whole_blocks", "evict_for_slots"])
+def test_every_limit_in_which_executors_differ_changes_what_is_done(name):
+    """Otherwise it would be no news that both simulators agree on it."""
+    changed = 0
+    for seed in range(400):
+        cell = cell_of(seed)
+        other = type(getattr(cell.limits, name))(not getattr(cell.limits, name))
+        moved = replace(cell, limits=replace(cell.limits, **{name: other}))
+        changed += moved.run(reference.simulate).trace != cell.run(reference.simulate).trace
+    assert changed >= 10
+
+
 def test_both_stop_when_a_stream_is_never_closed():
     cell = cell_of(2)
     *_, last = cell.hand_overs

@@ -38,7 +38,7 @@ class Spy:
         self.known = dict.fromkeys(requests, (0, 0))  # computed and invalidated before a chunk
         self.served = set()  # opened, neither refused nor finished
         self.resident = set()
-        self.lost = dict.fromkeys(requests, 0)  # computed tokens that an eviction threw away
+        self.lost = dict.fromkeys(requests, 0)  # computed tokens thrown away, invalidated ones aside
         self.now_s = 0.0
 
     def event(self, request, kind, now_s):
@@ -46,6 +46,16 @@ class Spy:
         computed, invalidated = self.known[request]
         assert request.computed <= min(computed, common)
         assert request.invalidated_tokens == invalidated + max(0, computed - common)
+        kept = min(computed, common)
+        if kept == prompt and (final or self.limits.held_tokens):
+            kept -= 1
+        if request.computed != computed and self.limits.whole_blocks:
+            kept -= kept % self.limits.block_size
+            assert (
+                max(request.blocks, request.host_blocks) <= kept // self.limits.block_size or kind == "gone"
+            )
+        assert request.computed == kept
+        self.lost[request] += min(computed, common) - kept
         if computed > common:
             held = blocks_for(common, self.limits)
             assert request.blocks <= held
@@ -55,7 +65,8 @@ class Spy:
             self.resident.discard(request)
             assert request.blocks == request.host_blocks == 0
         else:
-            assert (request.prompt, request.closed) == (prompt, final)
+            held = 0 if final else self.limits.held_tokens
+            assert (request.prompt, request.closed) == (prompt - held, final)
             assert not final or request.computed < prompt
             self.served.add(request)
         self.known[request] = request.computed, request.invalidated_tokens
@@ -163,9 +174,8 @@ def test_every_step_of_a_run_is_legal_and_every_request_is_served_or_refused(pol
         assert all(earlier <= later for earlier, later in pairwise(times))
         assert request.output == request.output_tokens
         assert request.prompt == prompts[-1] + request.output_tokens - 1
-        # what was computed is the prompt, what was thrown away, and the token that closing may take back
-        lost = request.invalidated_tokens + spy.lost[request]
-        assert request.computed_tokens - request.prompt - lost in (0, 1)
+        thrown_away = request.invalidated_tokens + spy.lost[request]
+        assert request.computed_tokens == request.prompt + thrown_away
 
 
 LIMITS = Limits(token_budget=4, slots=2, blocks=8, host_blocks=0, block_size=4, blocks_ahead=1)
