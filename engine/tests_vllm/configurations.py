@@ -35,7 +35,8 @@ class Configuration:
 
     def __str__(self) -> str:
         cache = "prefix cache" if self.prefix_cache else "no prefix cache"
-        return f"{self.policy}, {self.eviction}, {cache}, {self.blocks} + {self.host_blocks} blocks, {self.clients} clients"
+        blocks = f"{self.blocks} + {self.host_blocks} blocks"
+        return f"{self.policy}, {self.eviction}, {cache}, {blocks}, {self.clients} clients"
 
 
 def configurations(seed: int) -> list[Configuration]:

@@ -75,8 +75,9 @@ class Engine:
     brought back, `tokens` what it sampled, `finished` why it ended.
     """
 
-    def __init__(self, model_folder: Path):
-        args = engine_args(model_folder, kv_transfer_config=swap_connector(HOST_BLOCKS))
+    def __init__(self, model_folder: Path, ranks: int = 1):
+        more = {"tensor_parallel_size": ranks, "distributed_executor_backend": "mp"} if ranks > 1 else {}
+        args = engine_args(model_folder, kv_transfer_config=swap_connector(HOST_BLOCKS), **more)
         with pytest.MonkeyPatch.context() as patch:
             # Without this the CPU build puts the worker into a process of its own, where a test can't reach.
             patch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
@@ -187,7 +188,7 @@ class Engine:
     def run(self, most_steps: int = 2000) -> None:
         """Steps until nothing is left to do for what has come; AssertionError after too many."""
         for _ in range(most_steps):
-            if not self.scheduler.has_unfinished_requests():
+            if not self.scheduler.has_requests():
                 return
             self.step()
         raise AssertionError(f"unfinished after {most_steps} steps: {list(self.scheduler.requests.values())}")

@@ -1,5 +1,7 @@
 """Whatever the policy evicts, and however a prompt arrived: the tokens are those of the whole prompt."""
 
+from functools import partial
+
 import pytest
 from cases import MOST_OUTPUT, Cases
 from checks import record
@@ -14,15 +16,16 @@ SEEDS = (5, 6)  # of the configurations
 ALL = [configuration for seed in SEEDS for configuration in configurations(seed)]
 
 
-def answered_cases(engine, seed, count, cancelled=CANCELLED):
-    """So many cases whose answer leaves no doubt, and the answers."""
+def answered_cases(engine, seed, count, cancelled=CANCELLED, way=None):
+    """So many cases whose answer leaves no doubt, and the answers; `way` makes a case of a prompt."""
     source, kept = Cases(seed), []
     while len(kept) < count:
         prompts = [source.prompt() for _ in range(count - len(kept))]
         lengths = [source.draw.randint(1, MOST_OUTPUT) for _ in prompts]
         tokens, gaps = answers(engine, prompts, lengths)
         kept += [row for row in zip(prompts, lengths, tokens, gaps, strict=True) if row[3] > CLOSE_CALL]
-    cases = [source.case(prompt, length, cancelled) for prompt, length, _, _ in kept]
+    make = partial(way, source) if way else partial(source.case, cancelled=cancelled)
+    cases = [make(prompt, length) for prompt, length, _, _ in kept]
     return cases, [tokens for _, _, tokens, _ in kept]
 
 
@@ -35,10 +38,10 @@ def test_random_cases_are_answered_like_whole_prompts(engine, number):
     wrong, leaked = outcome.wrong(expected), engine.leaked_blocks()
     compared = len(outcome.tokens) + len(outcome.failed)
     counts = engine.scheduler.counts
+    preempted = f"{counts.preemptions_recompute} + {counts.preemptions_swap} preemptions"
     print(
         f"{configuration}: {compared} cases, {outcome.cancelled} cancelled, {len(wrong)} wrong,"
-        f" {leaked} leaked, {engine.steps} steps, {counts.preemptions_recompute} + {counts.preemptions_swap} preemptions,"
-        f" {counts.invalidated_tokens} tokens invalidated",
+        f" {leaked} leaked; {engine.steps} steps, {preempted}, {counts.invalidated_tokens} tokens invalidated",
         flush=True,
     )
     record(cases=compared, wrong=len(wrong), leaked_blocks=leaked)

@@ -6,6 +6,7 @@ A fault is one that would be easy to make; the same cases are answered right wit
 from itertools import takewhile
 
 import pytest
+from cases import Case, Cases, Piece
 from checks import record
 from configurations import Configuration
 from drive import serve
@@ -20,7 +21,7 @@ from headrace.vllm.served import Served
 
 CASES = 60
 SWAPS = Configuration("lcas", "swap", False, 79, 512, 512, 16, 8)
-SHARES = Configuration("fcfs", "recompute", True, 160, 40, 512, 16, 4)
+SHARES = Configuration("fcfs", "recompute", True, 128, 40, 512, 16, 4)
 
 
 def zeroed_swap_in(patch):
@@ -114,14 +115,28 @@ MUTATIONS = {
 }
 
 
+def sharing(source: Cases, prompt: tuple[int, ...], output_tokens: int) -> Case:
+    """A stream whose first chunk is what others begin with, up to an update amid one of its blocks; or one of
+    these others."""
+    if source.draw.random() < 0.5:
+        return Case("plain", prompt, (Piece("append", prompt, 0, True),), output_tokens)
+    first = source.family_of(prompt)[: source.draw.randint(800, 1200)]
+    pieces = Piece("append", first, 0, False), Piece("update", prompt, 6, True)
+    return Case("update", prompt, pieces, output_tokens)
+
+
 @pytest.fixture(scope="module")
 def answered(engine):
-    return answered_cases(engine, 77, CASES, cancelled=0.0)
+    """By configuration: cases, and their answers."""
+    return {
+        SWAPS: answered_cases(engine, 77, CASES, cancelled=0.0),
+        SHARES: answered_cases(engine, 78, CASES, way=sharing),
+    }
 
 
 @pytest.mark.parametrize("configuration", [SWAPS, SHARES], ids=str)
 def test_without_a_fault_all_answers_are_right(engine, answered, configuration):
-    cases, expected = answered
+    cases, expected = answered[configuration]
     configuration.apply(engine)
     outcome = serve(engine, cases, configuration.clients)
     assert len(outcome.tokens) == CASES
@@ -131,11 +146,12 @@ def test_without_a_fault_all_answers_are_right(engine, answered, configuration):
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
 def test_a_fault_makes_answers_wrong(engine, answered, mutation, monkeypatch):
     """Or makes the engine stop where it checks itself: then nobody gets a wrong answer."""
-    cases, expected = answered
+    configuration = MUTATIONS[mutation]
+    cases, expected = answered[configuration]
     mutation(monkeypatch)
-    MUTATIONS[mutation].apply(engine)
+    configuration.apply(engine)
     try:
-        outcome = serve(engine, cases, MUTATIONS[mutation].clients)
+        outcome = serve(engine, cases, configuration.clients)
     except (AssertionError, RuntimeError) as error:
         caught, how = True, f"stopped: {type(error).__name__}: {error}"[:100]
     else:
