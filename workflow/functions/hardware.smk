@@ -23,6 +23,23 @@ def gpu_model(wildcards):
     return short_name(config["hardware"][wildcards.hardware]["gpu"])
 
 
+def profiled_engine():
+    """How vLLM is started to be profiled: as the cells of all studies need it, see headrace.vllm.profile."""
+    engines = [definition["engine"] for definition in config["studies"].values()]
+    budgets = [
+        workload["token_budget"]
+        for definition in config["studies"].values()
+        for workload in definition["workloads"].values()
+    ]
+    own = ("max_model_len", "gpu_memory_utilization", "extra_args")
+    return {
+        "token_budget": max(budgets),
+        "slots": max(engine["slots"] for engine in engines),
+        "block_size": max(engine["block_size"] for engine in engines),
+        **{key: config["vllm"][key] for key in own},
+    }
+
+
 def perf_model_targets():
     """Performance models that take no GPU and no hand to build, named like the committed ones."""
     models = [hardware["perf_model"] for hardware in config["hardware"].values()]

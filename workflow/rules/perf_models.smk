@@ -2,7 +2,7 @@
 
 Not part of a study: the models that cells use are committed under data/perf_models. Run
 `make perf-models` to make them anew and compare, after an edit to config/hardware.yaml or models.yaml,
-and `make profile HARDWARE=h200-tp2` to measure one where such GPUs are.
+and `make profile HARDWARE=h200-tp2` to measure one where such GPUs are; profile_vllm measures it inside vLLM.
 
 Inputs:  config/hardware.yaml, config/models.yaml
 Outputs: <results>/perf_models/{hardware}.{model}.{provider}.json
@@ -23,7 +23,7 @@ rule build_perf_model:
         "<benchmarks>/perf_models/{hardware}.{model}.{provider}.tsv"
     wildcard_constraints:
         hardware="[^./]+",
-        provider="(?!profiled)[^./]+",
+        provider="(?!profiled|vllm)[^./]+",
     conda:
         "../../envs/silicon.yaml"
     resources:
@@ -62,6 +62,36 @@ rule profile_gpu:
         sources=digest("headrace.perf.profiler"),
     script:
         "../scripts/profile_gpu.py"
+
+
+rule profile_vllm:
+    """Measure the same on a vLLM that runs on these GPUs with the plugin: steps with the engine's own software."""
+    input:
+        hardware=config["files"]["hardware"],
+        models=config["files"]["models"],
+    output:
+        "<results>/perf_models/{hardware}.{model}.vllm.json",
+    log:
+        "<logs>/perf_models/{hardware}.{model}.vllm.log",
+    benchmark:
+        "<benchmarks>/perf_models/{hardware}.{model}.vllm.tsv"
+    wildcard_constraints:
+        hardware="[^./]+",
+    conda:
+        "../../envs/vllm.yaml"
+    threads: 8
+    resources:
+        nodes=1,
+        gpu=gpus,
+        gpu_model=gpu_model,
+        mem_mb=64000,
+        runtime=120,
+    params:
+        options=profiled_engine(),
+        python=config["vllm"]["python"],
+        sources=digest("headrace.vllm.profile", "headrace.vllm.profile_steps"),
+    script:
+        "../scripts/profile_vllm.py"
 
 
 rule perf_models:

@@ -22,7 +22,7 @@ def sections(hardware: Hardware, model: Model, place: object) -> dict[str, objec
         raise HeadraceError(
             f"{place}: key tensor_parallel",
             f"the roofline has no all-reduce, so {hardware.tensor_parallel} GPUs can't be modelled",
-            "1, or the provider silicon, profiled or published",
+            "1, or the provider silicon, profiled, vllm or published",
         )
     flop_per_s = hardware.flop_per_s * shares.dense_efficiency
     bytes_per_s = hardware.memory_bytes_per_s * shares.memory_efficiency

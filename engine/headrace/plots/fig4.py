@@ -51,7 +51,7 @@ class Row:
     @property
     def measured(self) -> bool:
         """Whether somebody timed the whole operation on this GPU."""
-        return self.model.provider in ("profiled", "published")
+        return self.model.provider in ("profiled", "published", "vllm")
 
 
 def draw(

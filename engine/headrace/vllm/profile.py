@@ -7,6 +7,7 @@ config/models.yaml; nothing is downloaded. docs/performance-models.md says what 
 """
 
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -25,8 +26,10 @@ from headrace.perf.hardware import load_hardware, load_models, pick
 from headrace.perf.model import PerfModel, write_model
 from headrace.perf.profiler.devices import HOST_SHARE, available_bytes, software
 from headrace.perf.profiler.grid import check_model
+from headrace.perf.profiler.launch import follow
 from headrace.perf.profiler.process import check_writable
 from headrace.perf.profiler.progress import progress
+from headrace.vllm.launch import QUIET_AND_OFFLINE
 from headrace.vllm.profile_grid import Room, make_grid
 from headrace.vllm.profile_sections import sections
 from headrace.vllm.settings import EngineSize, Settings
@@ -136,6 +139,26 @@ def profile(
     written = write_model(sealed, out)
     kept.forget()
     return written
+
+
+def run(python: str | None, out: Path, **options: object) -> PerfModel:
+    """`profile`, with the same arguments, in a process of the Python that has vLLM; None: of this one.
+
+    Raises HeadraceError when there is no such Python and when the process fails, whose own words are on
+    stderr then. An interrupt ends it and its engine.
+    """
+    interpreter = python or sys.executable
+    if shutil.which(interpreter) is None:
+        raise HeadraceError(
+            "config: key vllm.python", f"there is no {interpreter}", "name a Python that has vLLM, or null"
+        )
+    given = {"out": out, **options}
+    given["extra_args"] = json.dumps(given.get("extra_args") or {})
+    told = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None]
+    code = follow([interpreter, "-m", "headrace.vllm.profile", *told], QUIET_AND_OFFLINE)
+    if code:
+        raise HeadraceError(out, f"its process ended with {code}", "its words are above")
+    return PerfModel.load(out)
 
 
 def host_blocks(model: Model, block_size: int, available: int) -> int:

@@ -143,7 +143,7 @@ def test_software_is_added_to_both_sides(model):
     assert comparisons(loaded, None, 1024, 16) == [alone]
 
 
-@pytest.mark.parametrize("provider", ["profiled", "published"])
+@pytest.mark.parametrize("provider", ["profiled", "published", "vllm"])
 def test_no_software_is_added_to_what_was_measured(model, provider):
     loaded = PerfModel.load(model(provider=provider))
     assert len(comparisons(loaded, SOFTWARE, 1024, 16)) == 1

@@ -70,3 +70,10 @@ def test_building_all_models_takes_no_gpu(plan, copy):
     jobs, said = plan(profiled, backend="sim")
     assert jobs.keys() == {"profile_gpu"}, said
     assert re.search(r"resources: .*\bnodes=1, gpu=2, gpu_model=h200,", said)
+
+
+def test_a_profile_of_vllm_takes_the_engine_of_the_studies(plan):
+    target = MODEL.replace("published", "vllm")
+    jobs, said = plan(target, backend="sim")
+    assert jobs.keys() == {"profile_vllm"}, said
+    assert re.search(r"resources: .*\bnodes=1, gpu=2, gpu_model=h200,", said)
