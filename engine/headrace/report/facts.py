@@ -16,7 +16,11 @@ from headrace.files import read_json, read_text
 from headrace.metrics.overload import overloaded_cells
 
 AGAIN = "run the cell again"
-SOURCES = {"sim": "simulated", "published": "read from the run logs of the study"}
+SOURCES = {
+    "sim": "simulated",
+    "vllm": "measured on vLLM with Headrace's plugin",
+    "published": "read from the run logs of the study",
+}
 
 
 @dataclass(slots=True)
@@ -75,6 +79,10 @@ class Facts:
             if run.get("finished_at")
         ]
         return (min(end - spent for end, spent in ends), max(end for end, _ in ends)) if ends else None
+
+    def worst_lateness_ms(self) -> float:
+        """How late the chunks of a cell on vLLM were sent: the largest 99th percentile of a cell, in ms."""
+        return max(run["lateness"]["p99_ms"] for run in self.runs if "lateness" in run)
 
     def wall_s(self) -> float:
         """Wall time of all cells, added up."""

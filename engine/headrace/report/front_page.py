@@ -21,6 +21,8 @@ STATEMENTS = {
     "sim": "Every number here is simulated: an engine on a virtual clock served the requests, no GPU did. The"
     " time of each step comes from the performance models below. Only sched_latency, the table of what a"
     " scheduling pass costs, is timed, on the machine that made it.",
+    "vllm": "The numbers here were measured: vLLM with Headrace's plugin served the requests, in real time,"
+    " on the devices named below.",
     "published": "The numbers here were read from the run logs that the study published. Headrace served no"
     " request for them.",
 }
@@ -77,6 +79,7 @@ def _run(facts: Facts, setting: Setting, metrics: pl.DataFrame) -> str:
         "Study, backend": f"{setting.study}, {setting.backend}",
         "Cells": f"{len(facts.cells)}, with {total(metrics, 'requests'):,} requests in all their worlds",
         "Hardware": ", ".join(facts.values("hardware")),
+        **_engines(facts),
         "Policies": _policies(facts),
         "Eviction rules": ", ".join(evictions),
         "Waits stretched by": ", ".join(f"x{delay}" for delay in delays),
@@ -93,6 +96,19 @@ def _run(facts: Facts, setting: Setting, metrics: pl.DataFrame) -> str:
     return section("What was run", definitions(pairs))
 
 
+def _engines(facts: Facts) -> dict[str, str]:
+    """What cells on vLLM were served by; nothing for other backends."""
+    engines = [cell["vllm"] for cell in facts.cells if "vllm" in cell]
+    if not engines:
+        return {}
+    weights = [engine["weights"] for engine in engines]
+    return {
+        "Served by": joined(f"{engine['version']} on {engine['device']}" for engine in engines),
+        "Weights": joined(f"{each['source']} ({each['load_format']})" for each in weights),
+        "Chunks sent late by": f"{facts.worst_lateness_ms():,.1f} ms at most in P99 of a cell",
+    }
+
+
 def _policies(facts: Facts) -> str:
     how = {(True,): "", (False,): " (not streaming)", (False, True): " (streaming and not)"}
     served = {(axes["policy"], axes["stream"]) for axes in facts.axes}
@@ -105,11 +121,11 @@ def _policies(facts: Facts) -> str:
 def _circumstances(facts: Facts, lock: Path) -> str:
     period = facts.period()
     times = " to ".join(f"{time:%Y-%m-%d %H:%M:%S}" for time in period) + " UTC" if period else "not recorded"
-    simulated = facts.values("backend") == ["sim"]
-    took = f"; {facts.wall_s():,.0f} s in all" if simulated else ""
+    served = facts.values("backend") != ["published"]
+    took = f"; {facts.wall_s():,.0f} s in all" if served else ""
     here = versions(PACKAGES)
     pairs = {
-        "Cells ran" if simulated else "Run logs read": times + took,
+        "Cells ran" if served else "Run logs read": times + took,
         "Host": facts.circumstance("host"),
         "CPU": facts.circumstance("cpu"),
         "Operating system": facts.circumstance("os"),

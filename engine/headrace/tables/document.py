@@ -9,7 +9,8 @@ from headrace.tables.beside import marks_in
 from headrace.tables.markdown import NONE, escape, heading, percent, table
 from headrace.tables.scored import Scored
 
-NAMES = {"sim": "ours", "published": "run logs"}
+NAMES = {"sim": "ours", "vllm": "vLLM", "published": "run logs"}
+WHICH = {"vllm": "what was measured on vLLM, the median over worlds if there is more than one"}
 COLUMNS = (
     "artifact, hardware, workload, setting, qps, policy, stream, quantity (its unit is in the name),"
     " published, reproduced, pi_low, pi_high, rel_error, null_error, role, verdict"
@@ -45,7 +46,9 @@ def name_of(scored: Scored) -> str:
 
 def _legend(scored: Scored) -> list[str]:
     rows, which, misses = scored.rows, "the median over worlds", ""
-    if scored.backend != "sim":
+    if scored.backend in WHICH:
+        which = WHICH[scored.backend]
+    elif scored.backend != "sim":
         which = "what comes out of the study's own logs here"
     elif "overload" in rows.columns:
         which = (

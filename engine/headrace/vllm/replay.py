@@ -7,7 +7,6 @@ does (headrace.sim.client); what is due while it is busy waits, and that latenes
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -18,6 +17,7 @@ from headrace.replay import Replay
 from headrace.vllm.chunk import KEY, Chunk
 from headrace.vllm.engine import sampling
 from headrace.vllm.private import chunk_request, open_request, send
+from headrace.vllm.replay_log import Answer, ReplayLog
 from headrace.workload.token_ids import prompts, token_ids
 
 LEAD_S = 0.25
@@ -26,32 +26,6 @@ STALL_S = 600.0
 """Without an answer for so long, with whole prompts waiting, the engine has stopped."""
 TELL_S = 60.0
 """Between two lines of progress."""
-
-
-@dataclass(slots=True)
-class Answer:
-    """What came back for one query; times in seconds on the client's clock, None until they are."""
-
-    first_token_s: float | None = None
-    finished_s: float | None = None
-    tokens: int = 0
-    report: dict = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """What one world's replay has seen; times in seconds from the workload's time 0.
-
-    due_s, began_s, returned_s (chunks,): when each chunk should have been handed over, when the call that did
-    it began and returned; rows as of Replay. answers: per query. engine_s: the engine's clock at time 0.
-    """
-
-    due_s: np.ndarray
-    began_s: np.ndarray
-    returned_s: np.ndarray
-    answers: list[Answer]
-    engine_s: float
-    end_s: float
 
 
 def messages(
@@ -104,7 +78,7 @@ class ReplayClient:
             f"{time.time_ns():x}"  # an engine serves many replays: streams of two must not be mixed up
         )
 
-    async def run(self) -> Log:
+    async def run(self) -> ReplayLog:
         """Replay to the last answer.
 
         Raises HeadraceError that names the request which the engine refused or could not serve, and when
@@ -122,7 +96,7 @@ class ReplayClient:
                 watch.cancel()
         except BaseExceptionGroup as group:
             raise _first(group) from group
-        return Log(self.due_s, self.began_s, self.returned_s, self.answers, engine_s, self.now())
+        return ReplayLog(self.due_s, self.began_s, self.returned_s, self.answers, engine_s, self.now())
 
     def now(self) -> float:
         """Seconds since the workload's time 0."""

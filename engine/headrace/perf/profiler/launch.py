@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from headrace.errors import HeadraceError
@@ -50,10 +51,14 @@ def run(
     return PerfModel.load(out)
 
 
-def follow(command: list[str]) -> int:
-    """Run `command`, hand its output on to stderr line by line, and give its exit code."""
+def follow(command: list[str], defaults: Mapping[str, str] | None = None) -> int:
+    """Run `command`, hand its output on to stderr line by line, and give its exit code.
+
+    defaults: variables of its environment, where the user has not set them.
+    """
     paths = [str(SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    always = {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    environment = {**(defaults or {}), **os.environ, **always}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
