@@ -30,7 +30,7 @@ def answered_cases(engine, seed, count, cancelled=CANCELLED, way=None):
 
 
 @pytest.mark.parametrize("number", range(len(ALL)), ids=str)
-def test_random_cases_are_answered_like_whole_prompts(engine, number):
+def test_random_cases_are_answered_like_whole_prompts(engine, number, capsys):
     configuration = ALL[number]
     cases, expected = answered_cases(engine, number, CASES)
     configuration.apply(engine)
@@ -38,12 +38,14 @@ def test_random_cases_are_answered_like_whole_prompts(engine, number):
     wrong, leaked = outcome.wrong(expected), engine.leaked_blocks()
     compared = len(outcome.tokens) + len(outcome.failed)
     counts = engine.scheduler.counts
-    preempted = f"{counts.preemptions_recompute} + {counts.preemptions_swap} preemptions"
-    print(
-        f"{configuration}: {compared} cases, {outcome.cancelled} cancelled, {len(wrong)} wrong,"
-        f" {leaked} leaked; {engine.steps} steps, {preempted}, {counts.invalidated_tokens} tokens invalidated",
-        flush=True,
-    )
+    with capsys.disabled():
+        print(
+            f"\n{number + 1} of {len(ALL)}: {configuration}: {compared} cases, {outcome.cancelled} cancelled,"
+            f" {len(wrong)} wrong, {leaked} leaked; {counts.preemptions_recompute} + {counts.preemptions_swap}"
+            f" preemptions, {counts.invalidated_tokens} tokens invalidated",
+            end="",
+            flush=True,
+        )
     record(cases=compared, wrong=len(wrong), leaked_blocks=leaked)
     assert compared + outcome.cancelled == CASES
     assert not outcome.failed
