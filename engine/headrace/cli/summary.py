@@ -125,6 +125,8 @@ def show(inputs: Inputs, outcomes: list[Outcome]) -> Group:
         notes.append(f"Means over {len(outcomes[0].worlds)} worlds, and the lowest and the highest of them.")
     elif len(outcomes) > 1:
         notes.append(f"Speedup: the other's time over that of {outcomes[0].label}.")
+    if unasked := [found.label for found in outcomes if _only_recomputes(found.policy)]:
+        notes.append(f"{', '.join(unasked)}: a victim is always recomputed, whatever the eviction rule.")
     if any(found.overloaded for found in outcomes):
         counts = ", ".join(f"{found.label} {found.overloaded}/{len(found.worlds)}" for found in outcomes)
         notes.append(
@@ -133,6 +135,12 @@ def show(inputs: Inputs, outcomes: list[Outcome]) -> Group:
         )
     table = _beside(outcomes) if len(outcomes) > 1 else _alone(outcomes[0])
     return Group(head, table, *map(Text, notes))
+
+
+def _only_recomputes(policy: str) -> bool:
+    from headrace.scheduling import POLICIES, load
+
+    return policy in POLICIES and getattr(load(policy), "only_recomputes", False)
 
 
 def title(spec: dict, policy: str) -> str:

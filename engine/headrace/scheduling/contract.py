@@ -80,6 +80,7 @@ class Scheduler(Protocol):
     """Decides what each step does. One instance serves one engine.
 
     One that can't serve updates has `appends_only = True`: such workloads are refused before they start.
+    One that does not ask the eviction rule, `only_recomputes = True`: what is shown of a run says so.
     """
 
     def event(self, request: Request, kind: str, now_s: float) -> None:

@@ -96,6 +96,13 @@ def test_overload_is_said(headrace):
     assert "Overload" not in headrace("simulate", "--queries", 200, "--qps", 0.5).stdout
 
 
+def test_who_ignores_the_eviction_rule_is_named(headrace):
+    line = "vllm_032: a victim is always recomputed, whatever the eviction rule."
+    both = headrace("simulate", *SMALL, "--against", "vllm_032").stdout
+    assert line in both
+    assert line not in headrace("simulate", *SMALL, "--against", "default_vllm").stdout
+
+
 def test_queries_keep_their_arrivals_whatever_their_numbers(headrace, tmp_path):
     assert headrace("workload", "make", "crawler", "--out", "w", "--queries", 9, "--worlds", 1).exit_code == 0
     table = read_table(tmp_path / "w/crawler.parquet")

@@ -29,7 +29,7 @@ class Vllm032:
     _handle_stopped_request, _update_request_as_session).
     """
 
-    appends_only = True
+    appends_only = only_recomputes = True
     watermark_blocks = 0
     """Blocks that an admission leaves free while others run (vLLM: --watermark, 0 by default)."""
 
