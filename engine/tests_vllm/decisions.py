@@ -1,7 +1,7 @@
 """What the simulator and vLLM's real scheduler decide on the same cell, operation by operation."""
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.perf import Costs
@@ -12,6 +12,8 @@ from headrace.sim import HandOver, LivelockError, Simulator
 from headrace.vllm.virtual import VirtualEngine, plugin
 
 sys.path.append(str(Path(__file__).parents[1] / "tests/sim"))
+
+from cells import random_cell  # noqa: E402, F401
 
 TABLE = (
     "opened_s", "handed_over_s", "last_chunk_s", "first_token_s", "finished_s", "output", "computed_tokens",
@@ -134,8 +136,3 @@ def both(policy, eviction, costs, limits, step_time, swap_time, live_s, hand_ove
     )
     real.run(engine, hand_overs, new_requests())
     return simulated, real
-
-
-def tight(cell, slots):
-    """The cell with so few slots."""
-    return replace(cell, limits=replace(cell.limits, slots=slots))

@@ -5,7 +5,8 @@ import random
 import checks
 import decisions
 import pytest
-from cells import EVICTIONS, POLICIES, random_cell
+from decisions import random_cell
+from steps import EVICTIONS, POLICIES
 
 CELLS = 160  # per policy, eviction rule, streamed or not: 5,120 in all
 
