@@ -1,8 +1,8 @@
 """What streams do, as Prometheus metrics of vLLM's own registry: shown at /metrics of the API server.
 
 vLLM loads this as a plugin (entry point group vllm.stat_logger_plugins) in the process of the front-end.
-What the scheduler counted in the engine's process comes along with vLLM's own statistics of each step, so
-nothing is asked for and nothing is sent when --disable-log-stats turns those off in the engine.
+What the scheduler counted in the engine's process comes along with vLLM's own statistics of each step, which
+vLLM takes wherever such a plugin is installed, --disable-log-stats or not.
 """
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram

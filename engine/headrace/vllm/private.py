@@ -19,12 +19,13 @@ from vllm.inputs.engine import tokens_input
 from vllm.v1.core.sched.interface import PauseState
 from vllm.v1.core.sched.output import SchedulerOutput
 from vllm.v1.core.single_type_kv_cache_manager import FullAttentionManager
-from vllm.v1.engine import EngineCoreRequest
+from vllm.v1.engine import EngineCoreOutput, EngineCoreRequest
 from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.metrics.stats import SchedulerStats
 from vllm.v1.request import Request, RequestStatus
 
 from headrace.errors import HeadraceError
+from headrace.vllm.served import Served
 
 if TYPE_CHECKING:  # the engine's own process has no front-end
     from vllm.v1.engine.async_llm import AsyncLLM
@@ -96,19 +97,22 @@ def check_scheduler(scheduler: "Hooks", runs_ahead: bool) -> None:
 
 
 class CappedRequest(Request):
-    """A vLLM request of which a step sees only the first `cap` tokens, so that it runs what was planned."""
+    """A vLLM request of which a step sees only the first `num_tokens` tokens, so that it runs what was planned.
 
-    cap: int | None = None
+    Requests are of this class while they are scheduled for less than all that they have.
+    """
 
-    @property
-    def num_tokens(self) -> int:
-        """Tokens that stock scheduling sees."""
-        return len(self._all_token_ids) if self.cap is None else self.cap
+    num_tokens = num_tokens_with_spec = 0  # the first hides a property; there are no speculative tokens
 
-    @property
-    def num_tokens_with_spec(self) -> int:
-        """The same: there are no speculative tokens."""
-        return self.num_tokens
+    def cap(self, tokens: int) -> None:
+        """Become one."""
+        self.__class__ = CappedRequest
+        self.num_tokens = self.num_tokens_with_spec = tokens
+
+    def uncap(self) -> None:
+        """Be a Request again."""
+        del self.num_tokens, self.num_tokens_with_spec
+        self.__class__ = Request
 
 
 class Hooks:
@@ -116,7 +120,7 @@ class Hooks:
 
     Between two steps stock queues are empty: which requests are there and who runs next is the
     subclass's business. It defines `freed(request)`, called when vLLM drops a request, returning what
-    its last output is to carry (or None), and `sampling(request)`, called before a token is appended.
+    its last output is to carry (or None).
     """
 
     def __init__(self, *args, **kwargs):
@@ -175,7 +179,6 @@ class Hooks:
 
     def register(self, request: Request) -> None:
         """Let vLLM know of a new request; it stays in no queue."""
-        request.__class__ = CappedRequest
         super().add_request(request)
         self._empty_queues()
 
@@ -237,17 +240,22 @@ class Hooks:
             pool.free_blocks(reversed(blocks))
 
     def schedule_exactly(
-        self, runs: Sequence[tuple[CappedRequest, int, int]], prefixes: Mapping[str, Sequence]
+        self, runs: Sequence[tuple[Served, int, int]], prefixes: Mapping[str, Sequence]
     ) -> SchedulerOutput:
-        """A step of stock scheduling with these requests and nothing else.
+        """A step of stock scheduling with the runs of a plan and nothing else.
 
-        runs: [(request, its computed tokens, its new tokens)]; prefixes: cached blocks that requests are to
-        begin with, by id (see `pinned`). Raises RuntimeError when vLLM does anything else.
+        prefixes: cached blocks that requests are to begin with, by id (see `pinned`). Raises RuntimeError
+        when vLLM does anything else.
         """
-        self._prefixes = prefixes
-        self.running = []
-        for request, computed, tokens in runs:
-            request.cap = computed + tokens - request.num_output_placeholders
+        self._prefixes, self._capped = prefixes, []
+        self.running, planned = [], {}
+        for served, tokens, _ in runs:
+            request = served.engine
+            planned[request.request_id] = tokens
+            there = len(request._all_token_ids) + request.num_output_placeholders
+            if served.computed + tokens != there:
+                CappedRequest.cap(request, served.computed + tokens - request.num_output_placeholders)
+                self._capped.append(request)
             if request.status == RequestStatus.RUNNING:
                 self.running.append(request)
             else:
@@ -255,12 +263,15 @@ class Hooks:
         try:
             output = super().schedule()
         finally:
-            for request, *_ in runs:
-                request.cap = None
-        planned = {request.request_id: tokens for request, _, tokens in runs}
+            self._uncap()
         if output.num_scheduled_tokens != planned or self.waiting or self.kv_holding_waiting:
             raise RuntimeError(f"vLLM scheduled {output.num_scheduled_tokens}, planned was {planned}")
         return output
+
+    def _uncap(self) -> None:
+        for request in self._capped:
+            request.uncap()
+        self._capped.clear()
 
     def _empty_queues(self) -> None:
         for queue in (self.waiting, self.kv_holding_waiting):
@@ -278,21 +289,23 @@ class Hooks:
 
     def _update_after_schedule(self, scheduler_output: SchedulerOutput) -> None:
         # Uncapped, so that a prefill that was cut, or whose last token is held back, counts as unfinished.
-        for id in scheduler_output.num_scheduled_tokens:
-            self.requests[id].cap = None
+        self._uncap()
         super()._update_after_schedule(scheduler_output)
-
-    def _update_request_with_output(self, request: Request, *args, **kwargs):
-        self.sampling(request)
-        found = super()._update_request_with_output(request, *args, **kwargs)
-        if request.status == RequestStatus.WAITING:  # preempted with its first token in flight
-            request.status = RequestStatus.PREEMPTED  # sent anew, its prompt would be all that a worker has
-        return found
 
     def _free_request(self, request: Request, *args, **kwargs):
         report = self.freed(request)
         params, ec_params = super()._free_request(request, *args, **kwargs)
         return ({**(params or {}), **report} if report else params), ec_params
+
+
+class AheadHooks(Hooks):
+    """The same for steps that are scheduled while the one before runs."""
+
+    def _update_request_with_output(self, request: Request, *args, **kwargs):
+        found = super()._update_request_with_output(request, *args, **kwargs)
+        if request.status == RequestStatus.WAITING:  # preempted with its first token in flight
+            request.status = RequestStatus.PREEMPTED  # sent anew, its prompt would be all that a worker has
+        return found
 
 
 # ---- statistics, from the engine's process to the front-end's ----
@@ -366,7 +379,7 @@ def sampling_params(engine: "AsyncLLM", parameters: dict) -> SamplingParams:
 
     defaults = engine.model_config.get_diff_sampling_param()
     try:
-        asked = CompletionRequest(**parameters)
+        asked = CompletionRequest(prompt=[0], **parameters)  # it asks for a prompt; this one is not used
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -423,9 +436,10 @@ class SteppedEngine:
         )
         self._core.add_request(*self._core.preprocess_add_request(request))
 
-    def step(self) -> None:
-        """One step: schedule, compute, take the tokens."""
-        self._core.step()
+    def step(self) -> list[EngineCoreOutput]:
+        """One step: schedule, compute, take the tokens; what it would tell a front-end."""
+        outputs, _ = self._core.step()
+        return [output for of_client in outputs.values() for output in of_client.outputs]
 
     def abort(self, ids: Sequence[str]) -> None:
         """Drop requests; the next step tells the workers."""
