@@ -1,9 +1,11 @@
 """One cell of a study: a spec and its workload in, the tables of its run out."""
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import polars as pl
@@ -33,7 +35,7 @@ def run(
     progress: Callable[[int, int], None] | None = None,
     watch: Callable[[int, Scheduler], Scheduler] | None = None,
 ) -> None:
-    """Simulate every world of the cell; write requests.parquet, cell.json and run.json into `out`.
+    """Serve every world of the cell on a virtual clock; requests.parquet, cell.json and run.json go to `out`.
 
     spec: the keys of headrace.spec.Spec. `progress(done, worlds)` is called after each world.
     `watch(world, scheduler)` returns the scheduler that serves the world: the given one, or one around
@@ -79,6 +81,8 @@ def run(
         "perf_model": perf.describe(_in_repository(perf_model)),
         "worlds": worlds,
     }
+    if spec["backend"] == "vllm-scheduler":
+        cell["vllm"] = {"version": _virtual().VLLM}
     if own := own_file(spec["policy"]):
         cell["policy_sha256"] = hashlib.sha256(own.read_bytes()).hexdigest()
     write_parquet(out / "requests.parquet", pl.concat(frames))
@@ -116,17 +120,44 @@ def _in_repository(file: Path) -> Path:
 
 
 def engines(spec: dict, perf: PerfModel, overheads: Overheads) -> Callable[[], Simulator]:
-    """Makes engines of the cell, one per world; what they share is computed once."""
+    """Makes engines of the cell, one per world; what they share is computed once.
+
+    The backend says who decides: our planner in the simulator, or in vLLM's scheduler (VirtualEngine).
+    """
     limits = limits_of(spec["engine"])
     costs = perf.costs(overheads, limits.token_budget, limits.block_size)
     step_time = perf.step_time(overheads, limits.token_budget)
     swap_time = perf.swap_time(overheads, limits.block_size)
+
+    if spec["backend"] == "vllm-scheduler":
+        virtual = _virtual()
+        return lambda: virtual.VirtualEngine(
+            virtual.plugin(spec["policy"], spec["eviction"], costs, limits),
+            step_time,
+            swap_time,
+            limits,
+            live_s=overheads.live_s,
+        )
 
     def new_engine() -> Simulator:
         planner = scheduler(spec["policy"], spec["eviction"], costs, limits)
         return Simulator(planner, step_time, swap_time, limits, live_s=overheads.live_s)
 
     return new_engine
+
+
+def _virtual() -> ModuleType:
+    """headrace.vllm.virtual. Raises HeadraceError where vLLM is not installed."""
+    logging.getLogger("vllm").setLevel(logging.ERROR)  # it warns of what a worker would want
+    try:
+        from headrace.vllm import virtual
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("vllm", "torch"):
+            raise
+        raise HeadraceError(
+            "backend vllm-scheduler", f"{error.name} is not installed", "pip install 'headrace[vllm]'"
+        ) from error
+    return virtual
 
 
 def limits_of(engine: dict) -> Limits:

@@ -39,6 +39,10 @@ PLUGIN = {
 the reserved block is vLLM's null block."""
 
 
+ON_VLLM = "vllm", "vllm-scheduler"
+"""Backends whose engine has the plugin."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """The axes of a cell (headrace.axes) and what it is run with.
@@ -71,14 +75,24 @@ class Spec:
 def check_spec(spec: object, place: object) -> Spec:
     """The spec as a record.
 
-    Raises HeadraceError that names the key: missing, unknown, of the wrong type or out of range, and
-    for a backend other than the simulator, whose numbers must not pass for another's.
+    Raises HeadraceError that names the key: missing, unknown, of the wrong type or out of range; for a
+    backend without a virtual clock, whose numbers must not pass for another's; and, where vLLM's scheduler
+    decides, for limits of the engine that it can't have.
     """
     checked = read_record(Spec, spec, place)
-    if checked.backend != "sim":
+    if checked.backend not in ("sim", "vllm-scheduler"):
         raise HeadraceError(
-            f"{place}: key backend", f"{checked.backend!r} can't be run here", "'sim' is the simulator"
+            f"{place}: key backend",
+            f"{checked.backend!r} can't be run here",
+            "'sim' is the simulator, 'vllm-scheduler' vLLM's scheduler on its clock",
         )
+    if checked.backend == "vllm-scheduler":
+        for name, right in PLUGIN.items():
+            value = getattr(checked.engine, name)
+            if name != "reserved_blocks" and value != right:
+                raise HeadraceError(
+                    f"{place}: key engine.{name}", f"vLLM with the plugin can't have {value}", f"set {right}"
+                )
     return checked
 
 

@@ -4,7 +4,7 @@ import re
 from itertools import product
 
 from headrace.axes import TYPES, Axes
-from headrace.spec import PLUGIN
+from headrace.spec import ON_VLLM, PLUGIN
 
 AXES = tuple(TYPES)
 FOLDER = "/".join(f"{axis}={{{axis}}}" for axis in AXES)
@@ -66,7 +66,7 @@ def cell_spec(config: dict, study: str, axes: Axes) -> dict:
             "token_budget": workload["token_budget"],
             "kv_blocks": hardware["kv_blocks"],
             "host_blocks": hardware["host_blocks"],
-            **(PLUGIN if axes["backend"] == "vllm" else {}),
+            **(PLUGIN if axes["backend"] in ON_VLLM else {}),
         },
         "overheads": hardware["overheads"],
     }

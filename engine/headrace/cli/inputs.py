@@ -14,6 +14,7 @@ STUDY = "stream2llm"
 class Options:
     """The options of `headrace simulate`, as click reads them (headrace.cli.simulate)."""
 
+    backend: str
     workload: str
     policy: str
     against: tuple[str, ...]
@@ -50,7 +51,17 @@ class Inputs:
     def provenance(self) -> str:
         """What every number of the cell says about itself."""
         note = f"; {self.calibration}" if self.calibration else ""
-        return f"simulated; performance model {self.perf_model.stem}{note}"
+        return f"simulated; {self._decided}performance model {self.perf_model.stem}{note}"
+
+    @property
+    def _decided(self) -> str:
+        if self.spec["backend"] == "sim":
+            return ""
+        from headrace.spec import PLUGIN
+        from headrace.vllm.virtual import VLLM
+
+        engine = ", ".join(f"{name} {self.spec['engine'][name]}".lower() for name in PLUGIN)
+        return f"vLLM {VLLM} scheduler on a virtual clock ({engine}); "
 
 
 def model_file(hardware: dict) -> Path:
@@ -107,7 +118,7 @@ def from_options(options: Options, folder: Path) -> Inputs:
     axes = {
         key: getattr(options, key) for key in ("hardware", "delay", "eviction", "policy", "stream", "qps")
     }
-    spec = cell_spec(config, STUDY, {"backend": "sim", "workload": given.name, **axes})
+    spec = cell_spec(config, STUDY, {"backend": options.backend, "workload": given.name, **axes})
     for name in ("token_budget", "kv_blocks", "slots"):
         if (value := getattr(options, name)) is not None:
             spec["engine"][name] = value

@@ -38,6 +38,12 @@ def option(*names: str, help: str, **more: object):
 
 @click.command()
 @option(
+    "--backend",
+    type=click.Choice(("sim", "vllm-scheduler")),
+    default="sim",
+    help="Who decides: our engine, or vLLM's scheduler with the plugin (needs vLLM), its limits as there.",
+)
+@option(
     "--workload",
     default="crawler",
     metavar="NAME|PATH",
@@ -114,6 +120,10 @@ def simulate(
     chosen = Options(**options)
     with scratch() as folder:
         inputs = from_files(chosen) if chosen.spec else from_options(chosen, folder)
+        if picture and inputs.spec["backend"] != "sim":
+            raise HeadraceError(
+                "--timeline", "draws what the simulator does", "leave it out, or --backend sim"
+            )
         if world >= inputs.spec["worlds"]:
             raise HeadraceError("--world", f"there is no world {world}", f"0 to {inputs.spec['worlds'] - 1}")
         policies = labels([inputs.spec["policy"], *chosen.against])

@@ -111,11 +111,10 @@ def show(inputs: Inputs, outcomes: list[Outcome]) -> Group:
     """Headline, table, and what to beware of."""
     spec = inputs.spec
     several = len(outcomes[0].worlds) > 1
-    head = Text.assemble(
-        ("Simulated", "bold"),
-        f": {title(spec, outcomes[0].label)}\n{inputs.provenance.removeprefix('simulated; ').capitalize()}."
-        f"\n{TTFT}",
-    )
+    provenance = inputs.provenance.removeprefix("simulated; ")
+    if spec["backend"] == "sim":
+        provenance = provenance.capitalize()
+    head = Text.assemble(("Simulated", "bold"), f": {title(spec, outcomes[0].label)}\n{provenance}.\n{TTFT}")
     notes = []
     if several and len(outcomes) > 1:
         notes.append(
@@ -152,6 +151,8 @@ def title(spec: dict, policy: str) -> str:
     elif source:
         workload = f"{Path(source).name} (served as {workload})"
     how = "streaming" if spec["stream"] else "without streaming"
+    if spec["backend"] != "sim":
+        how += f", backend {spec['backend']}"
     return (
         f"{workload}{delay}, {spec['hardware']}, {spec['qps']:g} QPS, {policy}, {how},"
         f" eviction {spec['eviction']}"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import NamedTuple
 
+import vllm
 from vllm import SamplingParams
 from vllm.v1.core.sched.interface import SchedulerInterface
 from vllm.v1.core.sched.output import SchedulerOutput
@@ -11,7 +12,6 @@ from vllm.v1.engine import FinishReason
 from vllm.v1.outputs import ModelRunnerOutput
 from vllm.v1.request import Request as VllmRequest
 
-from headrace.errors import HeadraceError
 from headrace.kv import LedgerError
 from headrace.request import Request
 from headrace.scheduling import RECOMPUTE, SWAP, Costs, Limits, Plan, Scheduler
@@ -23,16 +23,16 @@ from headrace.vllm.prompt_ids import PromptIds
 from headrace.vllm.scheduler import StreamScheduler
 from headrace.vllm.workerless import workerless
 
+VLLM = vllm.__version__.partition("+")[0]  # without the build
 SAMPLED = 0  # the id of every sampled token: in no prompt
 
 
 def plugin(policy: str, eviction: str, costs: Costs, limits: Limits) -> StreamScheduler:
     """The plugin's scheduler inside vLLM, without a worker; `costs` have polynomials (headrace.perf.Costs).
 
-    Streams are neither limited in number nor timed out. Raises HeadraceError for limits that vLLM can't have
-    (see `check_limits`), and for an unknown policy or eviction rule.
+    Streams are neither limited in number nor timed out. Raises HeadraceError for an unknown policy or
+    eviction rule, and ValueError for limits that the plugin can't have (headrace.spec.PLUGIN).
     """
-    check_limits(limits)
     options = {
         "policy": policy,
         "eviction": eviction,
@@ -43,22 +43,10 @@ def plugin(policy: str, eviction: str, costs: Costs, limits: Limits) -> StreamSc
         "max_streams": 2**30,
         "stream_timeout_s": float(2**30),
     }
-    return workerless(StreamScheduler, limits, {KEY: options})
-
-
-REQUIRED = {"held_tokens": 1, "whole_blocks": True, "blocks_ahead": 0, "evict_for_slots": True}
-"""Limits (headrace.scheduling.Limits, key `engine` of a spec) as the plugin has them."""
-
-
-def check_limits(limits: Limits) -> None:
-    """Raise HeadraceError, naming the key of the spec, for limits other than the plugin's."""
-    for name, right in REQUIRED.items():
-        if (value := getattr(limits, name)) != right:
-            raise HeadraceError(
-                f"spec: key engine.{name}",
-                f"{value} is not what vLLM does",
-                f"{right!r} for backend vllm-scheduler".lower(),
-            )
+    found = workerless(StreamScheduler, limits, {KEY: options})
+    if found.limits != limits:
+        raise ValueError(f"the plugin has {found.limits}, not {limits}")
+    return found
 
 
 class Context(NamedTuple):
