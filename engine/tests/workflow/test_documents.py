@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 RULE = re.compile(r"^(?:rule|checkpoint|use rule \w+ as) (\w+)(?: with)?:", re.M)
-SHARED_SCRIPTS = {"figure", "table"}
+RULES_OF_A_LOOP = re.compile(r"^ +rule:\n +\"\"\".*\"\"\"\n +name:\n +f\"(\w+?)_{", re.M)
+SHARED_SCRIPTS = {"figure", "table", "cells_on_vllm"}
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md"),
@@ -61,8 +62,9 @@ def test_every_module_folder_and_document_is_in_the_tree_of_the_readme(repositor
 
 def test_every_rule_has_its_script(repository):
     rules = "\n".join(path.read_text(encoding="utf-8") for path in repository.glob("workflow/rules/*.smk"))
-    _, *parts = RULE.split(rules)
-    blocks = dict(zip(parts[::2], parts[1::2], strict=True))
+    _, *parts = re.split(f"{RULE.pattern}|{RULES_OF_A_LOOP.pattern}", rules, flags=re.M)
+    names = [single or looped for single, looped in zip(parts[::3], parts[1::3], strict=True)]
+    blocks = dict(zip(names, parts[2::3], strict=True))
     script_line = re.compile(r"\.\./scripts/(\w+)\.py\"")
     used = {name: found for name, block in blocks.items() if (found := script_line.findall(block))}
     assert {script for (script,) in used.values()} == {
