@@ -11,7 +11,7 @@ from steps import EVICTIONS, POLICIES, Steps, random_case
 from vllm.v1.request import RequestStatus
 
 from headrace.vllm.host_pool import HostPool
-from headrace.vllm.private import Hooks
+from headrace.vllm.private import AheadHooks, Hooks
 
 CASES = 40  # per combination: 2,560 in all
 AHEAD = pytest.mark.parametrize("ahead", [False, True], ids=["sync", "async"])
@@ -78,7 +78,7 @@ def copies_in_the_wrong_order(monkeypatch):
 
 
 def first_token_in_flight_forgotten(monkeypatch):
-    update = Hooks._update_request_with_output
+    update = AheadHooks._update_request_with_output
 
     def forget(self, request, *args, **kwargs):
         waits = request.status == RequestStatus.WAITING
@@ -87,7 +87,7 @@ def first_token_in_flight_forgotten(monkeypatch):
             request.status = RequestStatus.WAITING
         return found
 
-    monkeypatch.setattr(Hooks, "_update_request_with_output", forget)
+    monkeypatch.setattr(AheadHooks, "_update_request_with_output", forget)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def check_scheduler(scheduler: "Hooks", runs_ahead: bool) -> None:
 
 
 class CappedRequest(Request):
-    """A vLLM request of which a step sees only the first `num_tokens` tokens, so that it runs what was planned.
+    """A vLLM request of which a step sees only its first `num_tokens` tokens, to run what was planned.
 
     Requests are of this class while they are scheduled for less than all that they have.
     """

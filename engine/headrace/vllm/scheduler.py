@@ -10,6 +10,7 @@ planner is told what was done. Policies, eviction rules and planner are those of
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 
@@ -29,7 +30,7 @@ from headrace.vllm import served as events
 from headrace.vllm.chunk import KEY, Chunk, read_chunk
 from headrace.vllm.counts import Counts
 from headrace.vllm.options import PLACE, Planning, Polynomials, checked, read_options
-from headrace.vllm.private import Hooks, carry_counts, check_scheduler, check_version
+from headrace.vllm.private import AheadHooks, Hooks, carry_counts, check_scheduler, check_version
 from headrace.vllm.served import Served
 
 logger = init_logger(f"vllm.{__name__}")  # below vLLM's own, so that it is shown as its are
@@ -62,6 +63,7 @@ class StreamMixin(Hooks):
         self.leaving: dict[Served, int] = {}  # planned to their end, but their blocks are still held
         self.step: tuple[Plan, float] | None = None  # planned, not yet told as done; when
         self.gone: list[Served] = []  # while a step is under way
+        self.firsts: deque[list[Served]] = deque()  # whose first token each step that is out will bring
         self.answers: list[tuple[int, EngineCoreOutput]] = []
         self.use(self.options)
 
@@ -333,19 +335,18 @@ class StreamMixin(Hooks):
         now_s = self.clock()
         self._time_out(now_s)
         if self.stopped:
+            self.firsts.append([])
             return self.schedule_exactly([], {})
         if self.unready and not self.paused:
             for served in [served for served in self.unready if not self.waits_for_grammar(served.engine)]:
                 del self.unready[served]
                 self._ready(served, now_s)
         plan, prefixes = self._settle(now_s)
-        runs = [(served.engine, served.computed, tokens) for served, tokens, _ in plan.runs]
         with self.pinned(prefixes):
             for stream, _ in plan.loads:
                 self._load(stream, now_s)
-            output = self.schedule_exactly(runs, prefixes)
-        for served, tokens, _ in plan.runs:
-            self._advance(served, tokens, now_s)
+            output = self.schedule_exactly(plan.runs, prefixes)
+        self._advance(plan.runs, now_s)
         self.step = plan, now_s
         if self.runs_ahead:
             self._done()
@@ -435,24 +436,30 @@ class StreamMixin(Hooks):
         served.host_blocks, served.blocks = 0, len(ids)
         served.note(events.SWAPPED_IN, now_s, served.computed)
 
-    def _advance(self, served: Served, tokens: int, now_s: float) -> None:
-        """The run is on its way: as far as the planner is concerned it is done."""
-        served.note(events.SCHEDULED, now_s, tokens)
-        served.computed_tokens += tokens
-        served.computed += tokens
-        served.blocks = -(-served.computed // self.block_size)
-        if served.computed < served.prompt:
-            return
-        if not served.closed:
-            self.idle.add(served)
-            return
-        served.output += 1
-        if served.output < served.output_tokens:
-            served.prompt += 1  # the token about to be sampled is computed next
-        else:
-            served.finished_s = now_s
-            self.leaving[served] = served.blocks
-            served.blocks = 0
+    def _advance(self, runs: list[tuple[Served, int, int]], now_s: float) -> None:
+        """The runs are on their way: as far as the planner is concerned they are done."""
+        size, firsts = self.block_size, []
+        for served, tokens, _ in runs:
+            if served.events[-1][0] not in events.RUNNING:
+                served.events.append((events.SCHEDULED, now_s, tokens))
+            served.computed_tokens += tokens
+            served.computed = computed = served.computed + tokens
+            served.blocks = (computed + size - 1) // size
+            if computed < served.prompt:
+                continue
+            if not served.closed:
+                self.idle.add(served)
+                continue
+            served.output = output = served.output + 1
+            if output == 1:
+                firsts.append(served)
+            if output < served.output_tokens:
+                served.prompt += 1  # the token about to be sampled is computed next
+            else:
+                served.finished_s = now_s
+                self.leaving[served] = served.blocks
+                served.blocks = 0
+        self.firsts.append(firsts)
 
     def _done(self) -> None:
         """Tell the planner of the step, then of requests that ended meanwhile."""
@@ -464,17 +471,18 @@ class StreamMixin(Hooks):
             self._forget(served, now_s)
         self.gone.clear()
 
-    def sampling(self, request: Request) -> None:
-        """A token of the request is there."""
-        if not request.num_output_tokens:
-            served = self.served[request.request_id]
-            served.first_token_s = self.clock()
-            served.note(events.FIRST_TOKEN, served.first_token_s, 1)
+    def _note_first_tokens(self) -> None:
+        """Of the oldest step that is out."""
+        now_s = self.clock()
+        for served in self.firsts.popleft():
+            served.first_token_s = now_s
+            served.events.append((events.FIRST_TOKEN, now_s, 1))
             if served.stream is not None:
-                self.counts.first_token(served.first_token_s - served.last_chunk_s)
+                self.counts.first_token(now_s - served.last_chunk_s)
 
     def update_from_output(self, scheduler_output, model_runner_output) -> dict[int, EngineCoreOutputs]:
         """Take the tokens of a step; answers that are due go along."""
+        self._note_first_tokens()
         outputs = super().update_from_output(scheduler_output, model_runner_output)
         if self.step:
             self._done()
@@ -549,7 +557,7 @@ class StreamScheduler(StreamMixin, Scheduler):
     """For one step at a time: --no-async-scheduling."""
 
 
-class AsyncStreamScheduler(StreamMixin, AsyncScheduler):
+class AsyncStreamScheduler(StreamMixin, AheadHooks, AsyncScheduler):
     """For steps that are scheduled while the one before runs: vLLM's async scheduling."""
 
     runs_ahead = True

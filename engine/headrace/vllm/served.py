@@ -16,6 +16,7 @@ OPENED, CHUNK, CLOSED = "opened", "chunk", "closed"
 SCHEDULED, FIRST_TOKEN = "scheduled", "first_token"
 PREEMPTED_RECOMPUTE, PREEMPTED_SWAP, SWAPPED_IN = "preempted_recompute", "preempted_swap", "swapped_in"
 INVALIDATED = "invalidated"
+RUNNING = SCHEDULED, FIRST_TOKEN  # after these, another run is nothing new
 
 
 class Served(Request):
@@ -38,9 +39,8 @@ class Served(Request):
         self.events: list[tuple[str, float, int]] = []
 
     def note(self, event: str, at_s: float, tokens: int) -> None:
-        """Write an event down; runs that follow each other without a preemption are one."""
-        if event != SCHEDULED or self.events[-1][0] != SCHEDULED:
-            self.events.append((event, at_s, tokens))
+        """Write an event down."""
+        self.events.append((event, at_s, tokens))
 
     def report(self, now_s: float) -> dict[str, object]:
         """What its last output tells the client (docs/vllm.md); it ends now."""
