@@ -41,8 +41,8 @@ def test_random_cases_are_answered_like_whole_prompts(engine, number, capsys):
     with capsys.disabled():
         print(
             f"\n{number + 1} of {len(ALL)}: {configuration}: {compared} cases, {outcome.cancelled} cancelled,"
-            f" {len(wrong)} wrong, {leaked} leaked; {counts.preemptions_recompute} + {counts.preemptions_swap}"
-            f" preemptions, {counts.invalidated_tokens} tokens invalidated",
+            f" {len(wrong)} wrong, {leaked} leaked; preempted {counts.preemptions_recompute} by recompute,"
+            f" {counts.preemptions_swap} by swap; {counts.invalidated_tokens} tokens invalidated",
             end="",
             flush=True,
         )
