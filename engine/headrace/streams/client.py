@@ -98,7 +98,7 @@ class WebSocketStream(Stream):
         try:
             async for text in self._socket:
                 answer = json.loads(text)
-                if "error" in answer:
+                if answer["type"] == "error":
                     error = answer["error"]
                     raise StreamError.told(error["message"], error["code"])
                 if answer["type"] == "opened":

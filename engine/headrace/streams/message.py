@@ -49,13 +49,13 @@ def read(text: str | bytes, first: bool) -> Message:
         for key, value in zip(FIRST, (model, user), strict=True):
             if value is not None and not isinstance(value, str):
                 raise StreamError(f"key {key}", f"is a {type(value).__name__}", "give text")
-        _known(rest, (*OWN, *FIRST, *parameters.KNOWN))
+        _check_known(rest, (*OWN, *FIRST, *parameters.KNOWN))
         sampling = parameters.checked(rest)
     else:
         for key in rest:
             if key in FIRST or key in parameters.KNOWN:
                 raise StreamError(f"key {key}", "comes after the first message", "give it in the first one")
-        _known(rest, OWN)
+        _check_known(rest, OWN)
         model, sampling = None, {}
     mode = message.get("type", "append")
     if mode not in MODES:
@@ -70,9 +70,10 @@ def read(text: str | bytes, first: bool) -> Message:
     return Message(mode, prompt, final, stream, model, sampling)
 
 
-def _known(keys: dict, known: tuple[str, ...]) -> None:
+def _check_known(keys: dict, known: tuple[str, ...]) -> None:
     for key in keys:
-        if key not in known and key not in parameters.NOT_SERVED:
+        parameters.check_served(key)
+        if key not in known:
             raise StreamError(f"key {key}", "is unknown", nearest(key, known))
 
 

@@ -65,14 +65,19 @@ def checked(parameters: dict[str, Any]) -> dict[str, Any]:
     Ranges are vLLM's to check.
     """
     for name, value in parameters.items():
-        if name in NOT_SERVED:
-            raise StreamError(f"key {name}", "is not served for streams", "leave it out")
+        check_served(name)
         if name not in KNOWN:
             raise StreamError(f"key {name}", "is unknown", nearest(name, KNOWN))
         fits, wanted = KNOWN[name]
         if value is not None and not fits(value):
             raise StreamError(f"key {name}", f"{_shown(value)} does not fit", f"give {wanted}")
     return {name: value for name, value in parameters.items() if value is not None}
+
+
+def check_served(name: str) -> None:
+    """StreamError for a parameter of completions that streams do not have."""
+    if name in NOT_SERVED:
+        raise StreamError(f"key {name}", "is not served for streams", "leave it out")
 
 
 def _shown(value: Any) -> str:

@@ -7,7 +7,7 @@ from api_server import ApiServer
 from model import VOCABULARY, write_model
 from words import write_tokenizer
 
-LIMITS = {"max_message_bytes": 200_000, "max_message_tokens": 1500, "max_sessions": 8, "idle_timeout_s": 2.0}
+LIMITS = {"max_message_bytes": 200_000, "max_message_tokens": 1500, "max_sessions": 8, "idle_timeout_s": 3.0}
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def server(text_model, tmp_path_factory):
         started.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def run():
     """Runs a coroutine in the loop that the engine of `llm` lives in."""
     loop = asyncio.new_event_loop()
@@ -37,7 +37,7 @@ def run():
     loop.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def llm(text_model, run):
     """vLLM's AsyncLLM with the plugin's scheduler; its engine is a process of its own."""
     from engine import engine_args

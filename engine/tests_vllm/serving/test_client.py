@@ -340,5 +340,29 @@ def test_an_engine_without_the_plugin_is_refused():
     from vllm.v1.core.sched.scheduler import Scheduler
 
     config = SimpleNamespace(scheduler_config=SimpleNamespace(get_scheduler_cls=lambda: Scheduler))
-    with pytest.raises(HeadraceError, match="--scheduler-cls headrace.vllm.scheduler.StreamScheduler"):
+    with pytest.raises(HeadraceError, match=r"--scheduler-cls headrace\.vllm\.scheduler\.StreamScheduler"):
         Client(SimpleNamespace(vllm_config=config))
+
+
+def test_an_engine_that_dies(run, llm):
+    """The last test of this engine."""
+    endless = SamplingParams(max_tokens=1900, temperature=0.0, ignore_eos=True)
+
+    async def streams():
+        async with Client(llm).stream(endless) as silent, Client(llm).stream(endless) as waiting:
+            await silent.append([5] * 300)
+            await waiting.append([5] * 100)
+            tokens = waiting.finish()
+            await anext(tokens)
+            for process in llm.engine_core.resources.engine_manager.processes:
+                process.kill()
+            await silent.wait()
+            errors = [await refused(silent.append([6])), await refused(drain(tokens))]
+        async with Client(llm).stream(endless) as late:
+            return [*errors, await refused(late.append([5]))]
+
+    async def drain(tokens):
+        async for _ in tokens:
+            pass
+
+    assert [error.status for error in run(streams())] == [503] * 3

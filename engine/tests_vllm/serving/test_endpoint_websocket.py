@@ -3,12 +3,12 @@
 import asyncio
 import json
 import random
-import time
+from functools import partial
 
 import pytest
 import websockets
 from api_server import KEY, MODEL
-from test_endpoint_http import GREEDY, completion, prompt, running
+from test_endpoint_http import GREEDY, aborted, completion, prompt, running, within
 from words import text
 
 from headrace.errors import HeadraceError
@@ -83,8 +83,8 @@ BAD = {
     "too long in all": ([{"prompt": [5] * 1400}] * 2, 400, "the prompt would be 2800 tokens long"),
     "too many bytes": ([" " * 200_001], 413, "longer than 200000 bytes"),
     "too many tokens": ([{"prompt": [5] * 1501}], 413, "a chunk of 1501 tokens"),
-    "silent": ([], 408, "no message for 2 s"),
-    "silent later": ([FIRST], 408, "no message for 2 s"),
+    "silent": ([], 408, "no message for 3 s"),
+    "silent later": ([FIRST], 408, "no message for 3 s"),
 }
 
 
@@ -100,18 +100,11 @@ def test_a_bad_message_ends_this_stream_only(server, what):
 
 @pytest.mark.parametrize("late", [{"prompt": [5]}, {"type": "update", "prompt": [5]}, {"final": True}])
 def test_nothing_may_follow_the_final_message(server, late):
+    before = aborted(server)
     answers, code = talk(server, FIRST | {"max_tokens": 1900, "final": True}, late)
     assert answers[-1]["error"]["code"] == 409 and "its prompt is closed" in answers[-1]["error"]["message"]
     assert code == 4409
-    assert not until_idle(server, 3)
-
-
-def until_idle(server, seconds):
-    """How many requests the engine still has after so long at most."""
-    until = time.monotonic() + seconds
-    while running(server) and time.monotonic() < until:
-        time.sleep(0.05)
-    return running(server)
+    assert within(20, lambda: aborted(server) == before + 1)
 
 
 def test_a_message_longer_than_the_web_server_takes(server):
@@ -128,10 +121,16 @@ def test_clients_that_vanish(server):
         socket.transport.abort()
 
     long = FIRST | {"max_tokens": 1900}
-    for after in ([], [long], [long, {"prompt": [5] * 500}], [long | {"final": True}]):
+    asyncio.run(vanish([]))
+    for after in ([long], [long, {"prompt": [5] * 500}], [long | {"final": True}]):
+        before = aborted(server)
         asyncio.run(vanish(after))
-    assert not until_idle(server, 3)
-    talk(server, *[FIRST, {"final": True}])  # and its slots are free
+        assert within(2, partial(aborted_since, server, before))  # sooner than a silent one
+    assert not running(server)
+
+
+def aborted_since(server, before):
+    return aborted(server) == before + 1
 
 
 def test_too_many_connections(server):
@@ -201,7 +200,7 @@ def test_the_clients_errors(server):
         assert told in str(error) and error.status == status
     with pytest.raises(HeadraceError, match="names no server"):
         Client("localhost:8000")
-    assert not until_idle(server, 3)
+    assert within(20, lambda: not running(server))
 
 
 def test_a_client_that_leaves_early(server):
@@ -211,8 +210,9 @@ def test_a_client_that_leaves_early(server):
             async for _ in stream.finish():
                 break
 
+    before = aborted(server)
     asyncio.run(run())
-    assert not until_idle(server, 3)
+    assert within(20, lambda: aborted(server) == before + 1)
 
 
 def test_several_clients_at_once(server):

@@ -32,7 +32,9 @@ def _route(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             service.keys.check(request.headers)
             return await handler(service, request)
         except StreamError as error:
-            return JSONResponse(error.answer(), error.status)
+            unread = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE  # and never will be
+            headers = {"Connection": "close"} if unread else None
+            return JSONResponse(error.answer(), error.status, headers)
         except ClientDisconnect:
             return Response(status_code=GONE)
 
