@@ -36,20 +36,19 @@ class Case:
 
 
 class Cases:
-    """A source of cases; the same seed gives the same."""
+    """A source of cases; the same seed gives the same. `shared` of the prompts begin like others do."""
 
-    def __init__(self, seed: int):
-        self.draw = random.Random(seed)
+    def __init__(self, seed: int, shared: float = 0.5):
+        self.draw, self.shared = random.Random(seed), shared
         self.families = [self.noise(LONGEST) for _ in range(FAMILIES)]
 
     def noise(self, count: int) -> tuple[int, ...]:
         return tuple(self.draw.choices(range(1, VOCABULARY), k=count))
 
     def prompt(self) -> tuple[int, ...]:
-        """Half of them begin like others do."""
         draw = self.draw
         length = draw.randint(SHORTEST, LONGEST)
-        common = draw.randint(0, length) if draw.random() < 0.5 else 0
+        common = draw.randint(0, length) if draw.random() < self.shared else 0
         return draw.choice(self.families)[:common] + self.noise(length - common)
 
     def case(self, prompt: tuple[int, ...], output_tokens: int, cancelled: float = 0.0) -> Case:

@@ -17,8 +17,11 @@ ALL = [configuration for seed in SEEDS for configuration in configurations(seed)
 
 
 def answered_cases(engine, seed, count, cancelled=CANCELLED, way=None):
-    """So many cases whose answer leaves no doubt, and the answers; `way` makes a case of a prompt."""
-    source, kept = Cases(seed), []
+    """So many cases whose answer leaves no doubt, and the answers.
+
+    `way`, if given, makes a case of one of the prompts, which then all begin like others do.
+    """
+    source, kept = Cases(seed, shared=1.0 if way else 0.5), []
     while len(kept) < count:
         prompts = [source.prompt() for _ in range(count - len(kept))]
         lengths = [source.draw.randint(1, MOST_OUTPUT) for _ in prompts]
