@@ -26,7 +26,7 @@ SWAP = {
 }
 NEVER_S = 1e9
 """Time-out of a stream in a cell: a study stretches waits as far as it likes."""
-SHUTDOWN_S = 20.0
+SHUTDOWN_S = 10.0
 """For the engine and its workers to end by themselves, before they are made to."""
 
 
