@@ -110,10 +110,16 @@ def test_server_sent_events(server):
     choices = [piece["choices"][0] for piece in pieces]
     tokens = [token for choice in choices for token in choice["token_ids"]]
     assert (tokens, "".join(choice["text"] for choice in choices)) == completion(server, ids)
-    assert len(pieces) > 1
     assert [choice["finish_reason"] for choice in choices] == [None] * (len(choices) - 1) + ["length"]
     assert pieces[-1]["usage"]["total_tokens"] == 106 and pieces[-1]["stream_metrics"]["chunks"] == 2
-    assert "usage" not in pieces[0]
+
+
+def test_server_sent_events_come_while_there_are_tokens_to_come(server):
+    message = {"prompt": [5, 6, 7], "max_tokens": 500, "ignore_eos": True, "final": True, "stream": True}
+    with server.http.stream("POST", "/v1/stream", json=message) as answer:
+        pieces = [json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: {")]
+    assert len(pieces) > 1
+    assert ["usage" in piece for piece in pieces] == [False] * (len(pieces) - 1) + [True]
 
 
 BAD_FIRST = {
