@@ -1,6 +1,7 @@
 """What the simulator and vLLM's real scheduler decide on the same cell, operation by operation."""
 
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from headrace.vllm.virtual import VirtualEngine, plugin
 
 sys.path.append(str(Path(__file__).parents[1] / "tests/sim"))
 
-from cells import random_cell  # noqa: E402, F401
+from cells import random_cell  # noqa: F401
 
 TABLE = (
     "opened_s", "handed_over_s", "last_chunk_s", "first_token_s", "finished_s", "output", "computed_tokens",
@@ -71,6 +72,13 @@ class Decisions:
     def operations(self):
         """Evictions, loads and runs in all."""
         return sum(len(evictions) + len(loads) + len(runs) for _, _, evictions, loads, runs in self.steps)
+
+    @property
+    def kinds(self):
+        """How many evictions of each kind, and loads."""
+        found = Counter(how for _, _, evictions, _, _ in self.steps for _, how in evictions)
+        found["loads"] = sum(len(loads) for _, _, _, loads, _ in self.steps)
+        return found
 
     def first_difference(self, other):
         """Where two executors part, in words; None: nowhere."""

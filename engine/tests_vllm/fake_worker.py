@@ -1,4 +1,4 @@
-"""A worker without a model that knows, of every slot of KV memory, for which prefix of tokens it was computed."""
+"""A worker without a model that knows, of every slot of KV memory, which prefix of tokens is in it."""
 
 from dataclasses import dataclass, field
 

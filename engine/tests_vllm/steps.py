@@ -1,4 +1,4 @@
-"""Random streams through the plugin's scheduler and the fake worker, chunks and aborts between any two calls."""
+"""Random streams through scheduler and fake worker, chunks and aborts between any two calls."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -169,10 +169,10 @@ class Steps:
             live = [s for s in requests.values() if s.live]
             if live and random.random() < self.case.aborts:
                 self.abort(random.choice(live))
-            if len(self.flying) < self.depth and self.scheduler.has_requests():
-                # As vLLM's engine core: the queue is filled first, and an empty step is taken back at once.
-                if self.schedule() and len(self.flying) < self.depth:
-                    continue
+            # As vLLM's engine core: the queue is filled first, and an empty step is taken back at once.
+            more = len(self.flying) < self.depth and self.scheduler.has_requests() and self.schedule()
+            if more and len(self.flying) < self.depth:
+                continue
             if self.flying and random.random() < 0.9:
                 self.update(requests)
             elif not self.flying and not sending and not self.scheduler.has_requests():

@@ -1,4 +1,4 @@
-"""Steps scheduled while the one before is in flight, and one at a time: memory and tokens are right throughout."""
+"""A step in flight while the next is scheduled, and one at a time: memory and tokens are right."""
 
 import random
 from collections import Counter

@@ -1,6 +1,7 @@
 """Simulator and vLLM decide alike: random tight cells, every policy, every eviction, every operation."""
 
 import random
+from collections import Counter
 
 import checks
 import decisions
@@ -8,6 +9,14 @@ import pytest
 from decisions import random_cell
 from steps import EVICTIONS, POLICIES
 
+from headrace.vllm.virtual import plugin
+
+KINDS = {
+    "cost_published": ("recompute", "swap", "loads"),
+    "cost_victim": ("recompute", "swap", "loads"),
+    "recompute": ("recompute",),
+    "swap": ("recompute", "swap", "loads"),  # by recompute where the host pool is full
+}
 CELLS = 160  # per policy, eviction rule, streamed or not: 5,120 in all
 
 
@@ -15,13 +24,26 @@ CELLS = 160  # per policy, eviction rule, streamed or not: 5,120 in all
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 def test_random_cells(policy, eviction, stream):
-    differences, compared = [], 0
+    differences, compared, kinds = [], 0, Counter()
     for seed in range(CELLS):
         cell = random_cell(random.Random(f"{policy} {eviction} {stream} {seed}"), policy, eviction, stream)
         simulated, real = decisions.of_cell(cell)
         compared += simulated.operations
+        kinds += real.kinds
         if difference := simulated.first_difference(real):
             differences.append((difference, cell))
     checks.record(decisions_compared=compared, decisions_different=len(differences))
     assert not differences, f"{len(differences)} of {CELLS} cells differ; {differences[0]}"
     assert compared > 3 * CELLS
+    for what in KINDS[eviction] if stream else ():
+        assert kinds[what] > 10, f"too few to prove anything: {what} of {kinds}"
+
+
+def test_a_difference_shows(monkeypatch):
+    """Under another policy on one side, most cells differ."""
+    monkeypatch.setattr(decisions, "plugin", lambda policy, *rest: plugin("mcps", *rest))
+    different = 0
+    for seed in range(40):
+        simulated, real = decisions.of_cell(random_cell(random.Random(seed), "fcfs", "recompute", True))
+        different += simulated.first_difference(real) is not None
+    assert different > 10
