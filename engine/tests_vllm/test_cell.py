@@ -38,7 +38,8 @@ SIZES = Model(
     vocab_size=model.VOCABULARY,
     max_context_tokens=8192,
 )
-QUERIES, GAP_S = 10, 0.15
+QUERIES, GAP_S, CHUNK_GAP_S = 10, 0.15, 0.6
+"""Arrivals are so close that all streams are open at a time, however fast the machine is."""
 BLOCKS, HOST_BLOCKS = 81, 400
 NONE = {
     **dict.fromkeys(("dense_scale", "attention_scale"), 1.0),
@@ -70,7 +71,7 @@ def workload(mode):
             before = size
             size = before + int(rng.integers(30, 350)) if mode == "append" else int(rng.integers(60, 1400))
             kept = before if mode == "append" else int(rng.integers(0, min(before, size) + 1))
-            offset_s = 0.05 + index * 0.25
+            offset_s = 0.05 + index * CHUNK_GAP_S
             kind = mode if index else "append"
             rows.append((0, query, index, offset_s, kind, size, kept, index == chunks - 1, 1 + query % 3))
     names = ("world", "query_id", "chunk_index", "offset_s", "mode", "prompt_tokens")
