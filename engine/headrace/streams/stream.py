@@ -206,6 +206,8 @@ class Stream:
             cancelled = StreamError(self.id, "was cancelled while it opened", "open a new stream")
             await asyncio.shield(self.abort(cancelled))
             raise
+        if self.ended:  # aborted meanwhile, by another task: what it ended was not there yet
+            await self._abort()
         self._reading = asyncio.create_task(self._read())
 
     async def _finish(self, prompt: Prompt | None, mode: str) -> AsyncIterator[Token]:

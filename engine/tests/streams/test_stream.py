@@ -185,12 +185,12 @@ def test_no_token_in_time():
     async def scene(stream):
         async with stream:
             await stream.append("a")
-            error = await refused(stream.complete())
-            return stream, error
+            errors = [await refused(stream.complete()), await refused(stream.append("b"))]
+            assert stream.aborts == 1  # at once, not only when the block is left
+            return errors
 
-    stream, error = play(scene, timeout_s=0.01)
-    assert error.status == 504 and "no token for 0.01 s" in str(error)
-    assert stream.aborts == 1
+    for error in play(scene, timeout_s=0.01):
+        assert error.status == 504 and "no token for 0.01 s" in str(error)
 
 
 def test_abort_twice_and_without_a_chunk():
@@ -234,6 +234,22 @@ def test_opening_that_is_cancelled_halfway_is_aborted():
 
     stream = play(scene)
     assert stream.aborts == 1 and stream.sent == []
+
+
+def test_a_stream_that_is_aborted_while_it_opens_is_aborted_when_it_is_open():
+    async def scene(stream):
+        stream.slow = asyncio.Event()
+        opening = asyncio.create_task(stream.append("a"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await stream.abort()
+        stream.slow.set()
+        await opening
+        assert "was aborted" in str(await refused(stream.append("b")))
+        return stream
+
+    stream = play(scene)
+    assert len(stream.sent) == 1 and stream.aborts == 2
 
 
 def test_sending_that_is_cancelled_leaves_a_stream_that_can_go_on():
