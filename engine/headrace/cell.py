@@ -1,6 +1,7 @@
 """One cell of a study: a spec and its workload in, the tables of its run out."""
 
 import hashlib
+import importlib
 import logging
 import time
 from collections.abc import Callable
@@ -147,17 +148,19 @@ def engines(spec: dict, perf: PerfModel, overheads: Overheads) -> Callable[[], S
 
 
 def _virtual() -> ModuleType:
-    """headrace.vllm.virtual. Raises HeadraceError where vLLM is not installed."""
+    """headrace.vllm.virtual, by name: an edit of the plugin changes no simulated cell (headrace.digest).
+
+    Raises HeadraceError where vLLM is not installed.
+    """
     logging.getLogger("vllm").setLevel(logging.ERROR)  # it warns of what a worker would want
     try:
-        from headrace.vllm import virtual
+        return importlib.import_module("headrace.vllm.virtual")
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("vllm", "torch"):
             raise
         raise HeadraceError(
             "backend vllm-scheduler", f"{error.name} is not installed", "pip install 'headrace[vllm]'"
         ) from error
-    return virtual
 
 
 def limits_of(engine: dict) -> Limits:
