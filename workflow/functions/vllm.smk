@@ -2,6 +2,7 @@
 
 from headrace.perf.architecture import Model
 from headrace.vllm.settings import RELEASES
+from headrace.vllm.store import FILES
 
 # Of a job, beside the time in which queries arrive: start of the engine; and its slack, for a queue to empty.
 START_MINUTES = 30
@@ -20,12 +21,11 @@ def jobs_on_vllm(study):
 
 
 def served_files(study, found):
-    """The tables of the cells of a job."""
-    names = ("requests.parquet", "lateness.parquet", "cell.json", "run.json")
+    """The tables of the cells of a job, cell by cell."""
     return [
         f"<results>/{study}/cells/{studies.cell_folder(cell)}/{name}"
         for cell in found
-        for name in names
+        for name in FILES
     ]
 
 
@@ -50,7 +50,6 @@ def served_specs(study, found):
         {
             "spec": studies.cell_spec(config, study, cell),
             "sources": vllm_sources(cell["policy"]),
-            "folder": studies.cell_folder(cell),
         }
         for cell in found
     ]

@@ -76,7 +76,5 @@ for study in config["studies"]:
                 seed=config["seed"],
                 settings=engine_settings(),
                 python=config["vllm"]["python"],
-                results=config["results"],
-                study=study,
             script:
                 "../scripts/cells_on_vllm.py"

@@ -2,22 +2,22 @@
 
 from pathlib import Path
 
+from headrace.axes import TYPES
 from headrace.perf.records import read_record
 from headrace.script import script
 from headrace.vllm.job import Job
 from headrace.vllm.launch import run
 from headrace.vllm.settings import Settings
+from headrace.vllm.store import FILES
 
 with script(snakemake.log[0]):
     given = snakemake.params
     tables = zip(given.workloads, snakemake.input.chunks, snakemake.input.arrivals, strict=True)
-    folder = Path(given.results) / given.study
+    folders = [Path(file).parent for file in snakemake.output[:: len(FILES)]]
+    study = folders[0].parents[len(TYPES)]
     job = Job(
         name=given.name,
-        cells=tuple(
-            {"spec": cell["spec"], "sources": cell["sources"], "out": str(folder / "cells" / cell["folder"])}
-            for cell in given.cells
-        ),
+        cells=tuple({**cell, "out": str(folder)} for cell, folder in zip(given.cells, folders, strict=True)),
         workloads={
             name: {
                 "chunks": chunks,
@@ -32,6 +32,6 @@ with script(snakemake.log[0]):
         model=dict(given.model),
         seed=given.seed,
         settings=read_record(Settings, given.settings, "config: key vllm"),
-        store=str(folder / "vllm/served"),
+        store=str(study / "vllm/served"),
     )
     run(job, given.python)

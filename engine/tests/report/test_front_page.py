@@ -1,5 +1,7 @@
 """The front page: what was run, on what, when, and how far off, as the files of the cells say."""
 
+import json
+
 import pytest
 
 from headrace.errors import HeadraceError
@@ -54,6 +56,25 @@ def test_it_says_what_was_run_on_what_and_when(study, read_page):
     assert told["Configuration"] == "config/<mine>.yaml; SHA-256 ffffffffffffffff"
     assert told["Package lock"].endswith("SHA-256 9245c214ac58f4cd")
     assert told["Set on the command line"] == '{"seed": 7}'
+
+
+def test_it_says_that_numbers_were_measured_and_on_what(study, read_page):
+    weights = {"source": "some/model", "load_format": "dummy"}
+    for number, (cell, run) in enumerate(zip(study["cells"], study["runs"], strict=True)):
+        content = json.loads(cell.read_text())
+        del content["perf_model"]
+        content["vllm"] = {"version": "vllm 0.32.0", "device": "NVIDIA H200", "weights": weights}
+        cell.write_text(json.dumps(content))
+        late = {"lateness": {"p50_ms": 0.5, "p99_ms": 1.5 + number}}
+        run.write_text(json.dumps(json.loads(run.read_text()) | late))
+    study["setting"].backend = "vllm"
+    write_front_page(**study)
+    page = read_page(study["out"])
+    assert "The numbers here were measured" in page.markup
+    told = page.definitions()
+    assert told["Served by"] == "vllm 0.32.0 on NVIDIA H200"
+    assert told["Weights"] == "some/model (dummy)"
+    assert told["Chunks sent late by"] == "2.5 ms at most in P99 of a cell"
 
 
 def test_it_says_that_numbers_are_simulated_and_with_what(study, read_page):
