@@ -6,6 +6,7 @@ were measured, and a further one: how late each chunk was sent.
 """
 
 import asyncio
+import gc
 import hashlib
 import signal
 import sys
@@ -199,6 +200,8 @@ async def _serve_world(
     )
     modes = table["mode"].to_list() if spec["stream"] else ["append"] * len(texts)
     client = ReplayClient(engine, replay, texts, modes, place, lambda text: _tell(f"{place}: {text}"))
+    gc.collect()
+    gc.freeze()  # what there is now need not be looked at while the clock runs
     return replay, await client.run()
 
 
