@@ -19,6 +19,9 @@ TYPES = {
 }
 
 
+LONGEST = 1000  # characters of a part of a line: a client's own input in it may be megabytes
+
+
 class StreamError(HeadraceError):
     """A stream that was refused, failed or can't go on; other streams are not touched by it.
 
@@ -28,10 +31,10 @@ class StreamError(HeadraceError):
     """
 
     def __init__(self, place: object, problem: str, remedy: str, status: int = HTTPStatus.BAD_REQUEST):
-        super().__init__(place, problem, remedy)
+        super().__init__(_sendable(str(place)), _sendable(problem), _sendable(remedy))
         self.status = int(status)
         if not self.place:
-            self.args = (" ".join(problem.split()),)
+            self.args = (" ".join(self.problem.split()),)
 
     def __reduce__(self):
         """Survives the way from one process to another."""
@@ -58,3 +61,9 @@ class StreamError(HeadraceError):
     def answer(self) -> dict:
         """The body of an answer, in OpenAI's form: {"error": {"message", "type", "param", "code"}}."""
         return {"error": {"message": str(self), "type": self.type, "param": None, "code": self.status}}
+
+
+def _sendable(text: str) -> str:
+    """`text` without lone surrogates, which no answer can carry, and of bounded length."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

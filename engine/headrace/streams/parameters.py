@@ -1,5 +1,6 @@
 """The sampling parameters of a stream: those of OpenAI's completions and vLLM's own, by name and type."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,16 +9,25 @@ from headrace.streams.error import StreamError
 
 
 def _whole(value: Any) -> bool:
-    return type(value) is int
+    return type(value) is int and -(2**63) <= value < 2**63  # what travels to the engine
 
 
 def _number(value: Any) -> bool:
-    return type(value) in (int, float)
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def is_text(value: str) -> bool:
+    """Whether it is whole characters: no lone surrogates, which JSON can name and no tokenizer takes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _words(value: Any) -> bool:
     words = [value] if isinstance(value, str) else value
-    return isinstance(words, list) and all(isinstance(word, str) for word in words)
+    return isinstance(words, list) and all(isinstance(word, str) and is_text(word) for word in words)
 
 
 def _ids(value: Any) -> bool:
@@ -32,7 +42,7 @@ def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-WHOLE = (_whole, "a whole number")
+WHOLE = (_whole, "a whole number of 64 bits")
 NUMBER = (_number, "a number")
 FLAG = (_flag, "true or false")
 
@@ -70,7 +80,7 @@ def checked(parameters: dict[str, Any]) -> dict[str, Any]:
             raise StreamError(f"key {name}", "is unknown", nearest(name, KNOWN))
         fits, wanted = KNOWN[name]
         if value is not None and not fits(value):
-            raise StreamError(f"key {name}", f"{_shown(value)} does not fit", f"give {wanted}")
+            raise StreamError(f"key {name}", f"{shown(value)} does not fit", f"give {wanted}")
     return {name: value for name, value in parameters.items() if value is not None}
 
 
@@ -80,6 +90,7 @@ def check_served(name: str) -> None:
         raise StreamError(f"key {name}", "is not served for streams", "leave it out")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value in an error, shortened."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from headrace.errors import nearest
 from headrace.streams.error import StreamError
+from headrace.streams.parameters import is_text
 from headrace.streams.token import Completion, Delta, Token
 
 Prompt = str | Sequence[int]
@@ -123,13 +124,13 @@ class Stream:
     def report(self) -> dict | None:
         """What the engine did for it, None before the end: counts and times of docs/vllm.md ("Report").
 
-        An answer that a stop string ended has None in all that only the engine knows: the front-end sees
-        the string first and aborts the request.
+        A stream that the client aborted has None in all that only the engine knows.
         """
         if self._report is not None or not self.ended:
             return self._report
         known = {"stream": self.id, "chunks": self.chunks, "output_tokens": self._output_tokens}
         known["error"] = str(self._failure) if self._failure else None
+        known["status"] = self._failure.status if self._failure else int(HTTPStatus.OK)
         return dict.fromkeys(REPORTED) | known | self._known()
 
     @property
@@ -305,6 +306,7 @@ class Stream:
 REPORTED = (
     "stream",
     "error",
+    "status",
     "opened_s",
     "handed_over_s",
     "last_chunk_s",
@@ -326,6 +328,8 @@ def checked(place: str, prompt: object) -> str | list[int] | None:
 
     Whether the model has the ids is the server's to say.
     """
+    if isinstance(prompt, str) and not is_text(prompt):
+        raise StreamError(place, "a prompt with half a character (a lone surrogate)", "send whole characters")
     if prompt is None or isinstance(prompt, str):
         return prompt
     if isinstance(prompt, bytes | bytearray | dict) or not isinstance(prompt, Sequence):

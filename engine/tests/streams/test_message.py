@@ -51,6 +51,21 @@ def test_a_later_message():
         (b"\xff\xfe\xfa", True, "is not JSON"),
         ("[" * 100_000, True, "is not JSON"),
         ([], True, "is not an object"),
+        ('{"prompt": "a"}'.encode("utf-16"), True, "is not JSON"),
+        ('{"prompt": [5], "temperature": NaN}', True, "is not JSON: NaN"),
+        ('{"prompt": [5], "final": -Infinity}', False, "is not JSON: -Infinity"),
+        ('{"prompt": [%s]}' % ("9" * 5000), True, "a number of too many digits"),
+        ('{"prompt": "a", "final": true, "prompt": "b"}', False, "key prompt: is there twice"),
+        ('{"prompt": "a", "logit_bias": {"5": 1, "5": 2}}', True, "key 5: is there twice"),
+        ('{"prompt": "a", "temperature": 1e999}', True, "key temperature: inf does not fit"),
+        ('{"prompt": "a", "logit_bias": {"5": 1e999}}', True, "an object of token id: number"),
+        ({"prompt": "a", "max_tokens": 2**63}, True, "give a whole number of 64 bits"),
+        ({"prompt": "a", "seed": -(2**63) - 1}, True, "give a whole number of 64 bits"),
+        ({"prompt": "a\ud800"}, True, "half a character"),
+        ({"prompt": "a", "stop": "\udfff"}, True, "text or a list of texts"),
+        ({"prompt": "a", "stop": ["b", "\udfff"]}, True, "text or a list of texts"),
+        ({"prompt": "a", "\ud800": 1}, True, "key \\ud800: is unknown"),
+        ({"prompt": [1.0]}, True, "1.0 at position 0 is no token id"),
         ({}, True, "key prompt: is missing"),
         ({"final": True}, True, "key prompt: is missing"),
         ({}, False, "key prompt: is missing"),
@@ -84,7 +99,7 @@ def test_bad_messages_are_told(message, first, wanted):
 
 def test_every_parameter_takes_what_it_says_and_refuses_the_rest():
     fitting = {
-        "a whole number": 3,
+        "a whole number of 64 bits": 3,
         "a number": 0.5,
         "true or false": True,
         "text or a list of texts": "x",
@@ -104,6 +119,14 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
+
+
+@pytest.mark.parametrize("key", ["type", "final", "long"])
+def test_what_a_client_sent_does_not_come_back_by_the_megabyte(key):
+    long = "x" * 2**20
+    assert len(told({"prompt": "a"} | ({long: 1} if key == "long" else {key: long}))) < 1000
+
+
 KEYS = st.sampled_from(["type", "prompt", "final", "stream", "model", "stop", "n", "seed", "logit_bias"])
 
 
@@ -113,6 +136,7 @@ def test_whatever_comes_is_a_message_or_one_line(message, first):
         read(json.dumps(message), first)
     except StreamError as error:
         assert "\n" not in str(error) and error.status == 400
+        json.dumps(error.answer(), ensure_ascii=False).encode()  # as both forms send it
 
 
 @given(st.binary(max_size=40), st.booleans())
@@ -140,6 +164,8 @@ def test_errors_say_what_kind_they_are():
         "InternalServerError",
         "InternalServerError",
     ]
-    for one in (error, StreamError.told("x", 408)):
+    long = StreamError.told("\ud800" + "x" * 5000, 400)
+    assert str(long).startswith("\\ud800xxx") and len(str(long)) == 1000
+    for one in (error, long, StreamError.told("x", 408)):
         copy = pickle.loads(pickle.dumps(one))
         assert (str(copy), copy.status) == (str(one), one.status)

@@ -279,7 +279,9 @@ def test_an_unknown_mode(mode):
     assert "unknown" in str(play(scene))
 
 
-@pytest.mark.parametrize("prompt", [[1.5], [True], [-1], ["a"], [None], [[1]], b"a", {"a": 1}, 7, object()])
+@pytest.mark.parametrize(
+    "prompt", [[1.5], [True], [-1], ["a"], [None], [[1]], "\ud800", b"a", {"a": 1}, 7, object()]
+)
 def test_prompts_that_are_none(prompt):
     async def scene(stream):
         async with stream:

@@ -245,6 +245,15 @@ def test_parameters_that_a_stream_cant_have(llm, options, told):
         Client(llm).stream(SamplingParams(**options))
 
 
+def test_a_request_that_cant_be_sent_leaves_nothing_in_the_front_end(run, llm):
+    async def stream():
+        async with Client(llm).stream(SamplingParams(max_tokens=2**70)) as stream:
+            return await refused(stream.append([5])), unfinished(llm)
+
+    error, left = run(stream())
+    assert error.status == 400 and left == 0
+
+
 def unfinished(llm):
     return llm.output_processor.get_num_unfinished_requests()
 

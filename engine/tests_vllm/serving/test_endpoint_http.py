@@ -5,6 +5,7 @@ import json
 import random
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -142,6 +143,12 @@ BAD_FIRST = {
     "temperature below 0": ({"prompt": [5], "temperature": -1}, "temperature"),
     "max_tokens": ({"prompt": [5], "max_tokens": 0}, "max_tokens"),
     "seed": ({"prompt": [5], "seed": 2**70}, "seed"),
+    "half a character": ('{"prompt": "w5 \\ud800"}', "half a character"),
+    "half a character as a key": ('{"prompt": [5], "\\ud800": 1}', "key \\ud800: is unknown"),
+    "NaN": ('{"prompt": [5], "temperature": NaN}', "is not JSON: NaN"),
+    "a key twice": ('{"prompt": [5], "prompt": [6]}', "key prompt: is there twice"),
+    "bias outside the vocabulary": ({"prompt": [5], "logit_bias": {"1024": 1}}, "out-of-vocab"),
+    "a stop token outside": ({"prompt": [5], "stop_token_ids": [4000], "min_tokens": 1}, "out-of-vocab"),
     "too long for the model": ({"prompt": text([5] * 2100)}, "length"),
 }
 
@@ -211,6 +218,60 @@ def test_a_body_without_an_end_is_cut_off(server):
     with contextlib.suppress(httpx.WriteError, httpx.RemoteProtocolError, httpx.ReadError):
         answer = server.http.post("/v1/stream", content=endless())
         assert answer.status_code == 413
+
+
+def test_a_body_that_does_not_come_is_waited_for_no_longer_than_a_silent_client(server):
+    host, port = server.url.removeprefix("http://").split(":")
+    head = f"POST /v1/stream HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer right-key\r\n"
+    with contextlib.ExitStack() as connections:
+        slow = [
+            connections.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            for _ in range(8)
+        ]
+        for connection in slow:
+            connection.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        full = {"prompt": [5]}
+        assert within(2, lambda: server.http.post("/v1/stream", json=full).status_code == 429)
+        for connection in slow:
+            answer = connection.makefile("rb").read()  # to the end: the server closes the connection
+            assert b" 408 " in answer.splitlines()[0] and b"is not whole after 3 s" in answer
+    assert server.http.delete(f"/v1/stream/{opened(server)}").status_code == 200
+
+
+def test_two_final_messages_at_once(server):
+    id = opened(server, max_tokens=400)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: sent(server, id, final=True), range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+
+
+@pytest.mark.parametrize("message", [{"prompt": [5]}, {"prompt": [5], "type": "update"}])
+def test_a_chunk_while_it_generates_is_refused_and_the_answer_comes(server, message):
+    id = opened(server, max_tokens=1500)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(sent, server, id, final=True)
+        assert within(10, lambda: server.http.get(f"/v1/stream/{id}").json()["status"] == "generating")
+        assert "its prompt is closed" in error_of(sent(server, id, **message), 409, "ConflictError")
+        assert answer.result().json()["usage"]["completion_tokens"] == 1500
+
+
+def test_delete_while_it_generates_ends_the_answer(server):
+    before = aborted(server)
+    id = opened(server, max_tokens=1900)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(sent, server, id, final=True)
+        assert within(10, lambda: server.http.get(f"/v1/stream/{id}").json()["status"] == "generating")
+        assert server.http.delete(f"/v1/stream/{id}").json()["status"] == "failed"
+        assert "was aborted" in error_of(answer.result(), 409, "ConflictError")
+    assert within(10, lambda: aborted(server) == before + 1)
+
+
+def test_chunks_sent_at_once_are_all_taken(server):
+    id = opened(server)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda i: sent(server, id, prompt=[10 + i] * 40), range(6)))
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert sent(server, id, final=True).json()["usage"]["prompt_tokens"] == 243
 
 
 def test_abort(server):

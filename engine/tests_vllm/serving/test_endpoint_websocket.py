@@ -81,6 +81,8 @@ BAD = {
     "another model": ([FIRST | {"model": "other"}], 404, "'other' is not served"),
     "sampling later": ([FIRST, {"prompt": [5], "seed": 1}], 400, "comes after the first message"),
     "too long in all": ([{"prompt": [5] * 1400}] * 2, 400, "the prompt would be 2800 tokens long"),
+    "half a character": (['{"prompt": [5], "\\ud800": 1}'], 400, "key \\ud800: is unknown"),
+    "half a character later": ([FIRST, '{"prompt": "\\ud800"}'], 400, "half a character"),
     "too many bytes": ([" " * 200_001], 413, "longer than 200000 bytes"),
     "too many tokens": ([{"prompt": [5] * 1501}], 413, "a chunk of 1501 tokens"),
     "silent": ([], 408, "no message for 3 s"),
@@ -105,6 +107,18 @@ def test_nothing_may_follow_the_final_message(server, late):
     assert answers[-1]["error"]["code"] == 409 and "its prompt is closed" in answers[-1]["error"]["message"]
     assert code == 4409
     assert within(20, lambda: aborted(server) == before + 1)
+
+
+def test_a_stream_that_was_finished_over_http(server):
+    async def run():
+        async with connect(server) as socket:
+            await socket.send(json.dumps(FIRST))
+            id = json.loads(await socket.recv())["id"]
+            answer = await asyncio.to_thread(server.http.post, f"/v1/stream/{id}", json={"final": True})
+            return answer.status_code, json.loads(await socket.recv())["error"]
+
+    status, error = asyncio.run(run())
+    assert status == 200 and error["code"] == 409 and "its prompt is closed" in error["message"]
 
 
 def test_a_message_longer_than_the_web_server_takes(server):

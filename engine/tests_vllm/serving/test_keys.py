@@ -91,6 +91,37 @@ def test_websocket_of_the_routes_alone(bare, what):
     assert caught.value.status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("root_path", "path"),
+    [("", "/v1/stream?api_key=" + KEY), ("/v", "/v1/stream"), ("/v1", "/v1/stream"), ("/x", "/x/v1/stream")],
+)
+def test_neither_an_odd_path_nor_a_query_lets_anybody_in(bare, root_path, path):
+    client = TestClient(bare.app, root_path=root_path)
+    assert client.post(path, json={"prompt": [5]}).status_code in (401, 404)
+    assert client.get(path.replace("stream", "stream/x")).status_code in (401, 404)
+    with pytest.raises((WebSocketDenialResponse, WebSocketDisconnect)), client.websocket_connect(path):
+        pass
+
+
+def test_neither_a_sub_protocol_nor_a_second_header_lets_anybody_in(bare):
+    for headers in (
+        [("sec-websocket-protocol", f"bearer, {KEY}")],
+        [("authorization", "Bearer wrong"), ("authorization", f"Bearer {KEY}")],
+        [("x-api-key", KEY)],
+        [("cookie", f"authorization=Bearer {KEY}")],
+    ):
+        assert bare.get("/v1/stream/x", headers=headers).status_code == 401
+        connection = bare.websocket_connect("/v1/stream", headers=dict(headers[:1]))
+        with pytest.raises(WebSocketDenialResponse), connection:
+            pass
+
+
+@pytest.mark.parametrize("name", ["authorization", "AUTHORIZATION", "Authorization"])
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER"])
+def test_the_case_of_header_and_scheme_does_not_matter(bare, name, scheme):
+    assert bare.get("/v1/stream/x", headers={name: f"{scheme} {KEY}"}).status_code == 404
+
+
 @pytest.mark.parametrize("key", [KEY, "other"])
 def test_the_routes_alone_let_right_keys_in(bare, key):
     headers = {"Authorization": f"bearer {key}"}

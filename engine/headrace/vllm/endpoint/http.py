@@ -18,6 +18,8 @@ from headrace.vllm.endpoint.service import Service
 from headrace.vllm.endpoint.sessions import Session
 
 GONE = 499  # nobody reads it: the client has closed the connection
+# What follows of such a message is never read.
+UNREAD = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 Handler = Callable[[Service, Request], Awaitable[Response]]
 
@@ -32,8 +34,7 @@ def _route(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             service.keys.check(request.headers)
             return await handler(service, request)
         except StreamError as error:
-            unread = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE  # and never will be
-            headers = {"Connection": "close"} if unread else None
+            headers = {"Connection": "close"} if error.status in UNREAD else None
             return JSONResponse(error.answer(), error.status, headers)
         except ClientDisconnect:
             return Response(status_code=GONE)
@@ -45,7 +46,8 @@ def _route(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 @_route
 async def open_stream(service: Service, request: Request) -> Response:
     """POST /v1/stream: the first chunk. Answers the state of the stream, or if final the completion."""
-    message = read(await _body(service, request), first=True)
+    with service.sessions.seat():  # however slowly it comes, it counts
+        message = read(await _body(service, request), first=True)
     session = service.open(message)
     try:
         await service.take(session, message)
@@ -83,12 +85,18 @@ async def abort_stream(service: Service, request: Request) -> Response:
 
 
 async def _body(service: Service, request: Request) -> bytes:
-    """The body, read no further than a message may be long."""
-    parts, size_bytes = [], 0
-    async for part in request.stream():
-        size_bytes += len(part)
-        service.check_size(size_bytes)
-        parts.append(part)
+    """The body, read no further than a message may be long, and no longer than a client may be silent."""
+    parts, size_bytes, idle_s = [], 0, service.limits.idle_timeout_s
+    try:
+        async with asyncio.timeout(idle_s):
+            async for part in request.stream():
+                size_bytes += len(part)
+                service.check_size(size_bytes)
+                parts.append(part)
+    except TimeoutError:
+        raise StreamError(
+            "message", f"is not whole after {idle_s:g} s", "send it faster", HTTPStatus.REQUEST_TIMEOUT
+        ) from None
     return b"".join(parts)
 
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from headrace.errors import nearest
 from headrace.streams.error import StreamError
 from headrace.streams.limits import EndpointLimits
-from headrace.streams.message import Message
+from headrace.streams.message import LONGEST_NAME, Message
 from headrace.vllm import private
 from headrace.vllm.client import Client, as_stream_errors
 from headrace.vllm.endpoint.keys import Keys
@@ -23,8 +23,9 @@ class Service:
     def open(self, message: Message) -> Session:
         """A session for a first message, whose chunk is still to be taken. Raises StreamError."""
         if message.model is not None and message.model not in self.models:
-            remedy = nearest(message.model, self.models)
-            raise StreamError("key model", f"{message.model!r} is not served", remedy, HTTPStatus.NOT_FOUND)
+            remedy = nearest(message.model[:LONGEST_NAME], self.models)
+            problem = f"{message.model!r} is not served"
+            raise StreamError("key model", problem, remedy, HTTPStatus.NOT_FOUND)
         with as_stream_errors("sampling parameters"):
             params = private.sampling_params(self.client.engine, message.sampling)
         stream = self.client.stream(params, max_chunk_tokens=self.limits.max_message_tokens)

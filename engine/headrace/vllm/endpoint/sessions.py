@@ -109,8 +109,10 @@ class Sessions:
         idle_s = self.limits.idle_timeout_s
         try:
             while not stream.ended:
-                left_s = None if stream.closed else session.heard_s + idle_s - time.monotonic()
-                if left_s is not None and left_s <= 0:
+                left_s = session.heard_s + idle_s - time.monotonic()
+                if stream.closed:  # for good, or until its last chunk is refused: look again
+                    left_s = idle_s
+                elif left_s <= 0:
                     silent = StreamError(
                         id, f"no message for {idle_s:g} s", "open a new stream", HTTPStatus.REQUEST_TIMEOUT
                     )

@@ -5,9 +5,11 @@ from http import HTTPStatus
 
 from fastapi import WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
+from starlette.websockets import WebSocketState
 
 from headrace.streams.error import StreamError
 from headrace.streams.message import read
+from headrace.streams.stream import Stream
 from headrace.vllm.endpoint import answers
 from headrace.vllm.endpoint.service import Service
 from headrace.vllm.endpoint.sessions import Session
@@ -33,6 +35,10 @@ async def serve(socket: WebSocket) -> None:
         await _fail(socket, error)
     except WebSocketDisconnect:
         pass
+    except RuntimeError:
+        # What the web server raises for a word to a client whose leaving was heard just before.
+        if socket.client_state is not WebSocketState.DISCONNECTED:
+            raise
 
 
 async def _converse(socket: WebSocket, service: Service) -> None:
@@ -53,13 +59,17 @@ async def _converse(socket: WebSocket, service: Service) -> None:
         while not message.final:
             text = await _before(stream.wait(), _receive(socket, service))
             if text is None:
-                raise stream.failure
+                raise stream.failure or _closed(stream)  # over HTTP, by its id
             message = read(text, first=False)
             await service.take(session, message)
         if await _before(_receive(socket, service), _send(socket, session)) is None:
-            raise StreamError(
-                stream.id, "its prompt is closed: final came before", "open a new one", HTTPStatus.CONFLICT
-            )
+            raise _closed(stream)
+
+
+def _closed(stream: Stream) -> StreamError:
+    return StreamError(
+        stream.id, "its prompt is closed: final came before", "open a new one", HTTPStatus.CONFLICT
+    )
 
 
 async def _before(other, wanted):
