@@ -95,7 +95,11 @@ class EngineStream(Stream):
         ids = await self._token_ids(prompt, 0, special_tokens=True)
         self._params.extra_args = (self._params.extra_args or {}) | self._chunk("append", final).extra_args()
         with as_stream_errors(self.id):
-            self._answers = await private.open_request(self._engine, self.id, ids, self._params)
+            try:
+                self._answers = await private.open_request(self._engine, self.id, ids, self._params)
+            except Exception:  # on its way to the engine: the front-end may have it already
+                await self._abort()
+                raise
         self.prompt_tokens = len(ids)
         self.chunks = 1
 
