@@ -32,8 +32,12 @@ class Client:
         model: str | None = None,
         timeout_s: float | None = None,
     ):
-        parts = urlsplit(url)
-        if parts.scheme not in SCHEMES or not parts.netloc:
+        try:
+            parts = urlsplit(url)
+            named = parts.scheme in SCHEMES and parts.hostname and parts.port != 0
+        except ValueError:  # a port or an address that is none
+            named = False
+        if not named:
             raise HeadraceError("url", f"{url!r} names no server", "give one such as http://localhost:8000")
         path = parts.path.rstrip("/").removesuffix("/v1") + "/v1/stream"
         self.url = urlunsplit((SCHEMES[parts.scheme], parts.netloc, path, "", ""))
@@ -49,7 +53,7 @@ class Client:
         if self.model is not None:
             first["model"] = self.model
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-        return WebSocketStream(self.url, headers, first, timeout_s or self.timeout_s)
+        return WebSocketStream(self.url, headers, first, self.timeout_s if timeout_s is None else timeout_s)
 
 
 class WebSocketStream(Stream):

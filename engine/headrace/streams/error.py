@@ -8,6 +8,7 @@ from headrace.errors import HeadraceError
 TYPES = {
     HTTPStatus.BAD_REQUEST: "BadRequestError",
     HTTPStatus.UNAUTHORIZED: "AuthenticationError",
+    HTTPStatus.FORBIDDEN: "PermissionDeniedError",
     HTTPStatus.NOT_FOUND: "NotFoundError",
     HTTPStatus.CONFLICT: "ConflictError",
     HTTPStatus.REQUEST_TIMEOUT: "TimeoutError",
@@ -25,9 +26,9 @@ LONGEST = 1000  # characters of a part of a line: a client's own input in it may
 class StreamError(HeadraceError):
     """A stream that was refused, failed or can't go on; other streams are not touched by it.
 
-    `status` is an HTTP status: 400 bad input, 401 API key, 404 unknown, 408 no message for too long,
-    409 closed or finished already, 413 too long, 429 too many streams, 500 and 503 the server, 504 no
-    answer in time.
+    `status` is an HTTP status: 400 bad input, 401 API key, 403 a page of another origin, 404 unknown, 408
+    no message for too long, 409 closed or finished already, 413 too long, 429 too many streams, 500 and
+    503 the server, 504 no answer in time.
     """
 
     def __init__(self, place: object, problem: str, remedy: str, status: int = HTTPStatus.BAD_REQUEST):

@@ -23,7 +23,10 @@ def test_addresses(url, address):
     assert Client(url).url == address
 
 
-@pytest.mark.parametrize("url", ["", "host:8000", "ftp://host", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "host:8000", "ftp://host", "http://", "http://:80", "http://h:x", "http://h:99999", "http://[::1"],
+)
 def test_addresses_that_name_no_server(url):
     with pytest.raises(HeadraceError, match="names no server"):
         Client(url)
@@ -32,6 +35,11 @@ def test_addresses_that_name_no_server(url):
 def test_parameters_are_checked_before_anything_is_sent():
     with pytest.raises(StreamError, match="did you mean 'temperature'"):
         Client("http://host").stream(temprature=0)
+
+
+def test_a_time_of_zero_is_not_for_ever():
+    with pytest.raises(StreamError, match="timeout_s"):
+        Client("http://host", timeout_s=5.0).stream(timeout_s=0)
 
 
 def test_without_websockets_it_says_what_to_install(monkeypatch):

@@ -14,7 +14,9 @@ from starlette.websockets import WebSocketDisconnect
 from headrace.streams.limits import EndpointLimits
 from headrace.vllm.endpoint import StreamEndpoint
 from headrace.vllm.endpoint.keys import Keys
-from headrace.vllm.endpoint.sessions import Sessions
+from headrace.vllm.endpoint.origins import Origins
+from headrace.vllm.endpoint.service import Service
+from headrace.vllm.scheduler import StreamScheduler
 
 REFUSED = {
     "missing": {},
@@ -71,7 +73,12 @@ def bare():
     app = FastAPI()
     StreamEndpoint().attach_router(app)
     limits = EndpointLimits(idle_timeout_s=0.05)
-    app.state.headrace = SimpleNamespace(keys=Keys(["other", KEY]), sessions=Sessions(limits), limits=limits)
+    engine = SimpleNamespace(
+        vllm_config=SimpleNamespace(
+            scheduler_config=SimpleNamespace(get_scheduler_cls=lambda: StreamScheduler)
+        )
+    )
+    app.state.headrace = Service(engine, limits, ["tiny"], Keys(["other", KEY]), Origins(["http://page"]))
     return TestClient(app)
 
 
@@ -136,3 +143,52 @@ def test_the_routes_alone_let_right_keys_in(bare, key):
 def test_a_server_without_keys_lets_everybody_in(bare, keys):
     bare.app.state.headrace.keys = Keys(keys)
     assert bare.get("/v1/stream/x").status_code == 404
+
+
+AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://elsewhere", "http://page:81", "https://page", "null", "", "http://[", "http://testserver.x"],
+)
+def test_a_page_of_another_origin_is_refused(bare, origin):
+    headers = AUTHORIZED | {"Origin": origin}
+    for method, path in ROUTES:
+        answer = bare.request(method, path, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (403, "PermissionDeniedError")
+    connection = bare.websocket_connect("/v1/stream", headers=headers)
+    with pytest.raises(WebSocketDenialResponse) as caught, connection:
+        pass
+    assert caught.value.status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://page", "http://testserver"])
+def test_a_page_that_is_allowed_and_one_of_the_server_are_let_in(bare, origin):
+    headers = AUTHORIZED | {"Origin": origin}
+    assert bare.get("/v1/stream/x", headers=headers).status_code == 404
+    with bare.websocket_connect("/v1/stream", headers=headers) as socket:
+        assert socket.receive_json()["error"]["code"] == 408
+
+
+def test_all_origins(bare):
+    bare.app.state.headrace.origins = Origins(["*"])
+    headers = AUTHORIZED | {"Origin": "http://elsewhere"}
+    assert bare.get("/v1/stream/x", headers=headers).status_code == 404
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_pages_and_the_server(server, key):
+    """Its --allowed-origins is vLLM's default: none."""
+
+    async def status():
+        url = server.url.replace("http", "ws") + "/v1/stream"
+        headers = {"Origin": "http://elsewhere"} | (AUTHORIZED if key else {})
+        with pytest.raises(websockets.InvalidStatus) as caught:
+            async with websockets.connect(url, additional_headers=headers):
+                pass
+        return caught.value.response.status_code
+
+    assert asyncio.run(status()) == (403 if key else 401)
+    answer = server.http.post("/v1/stream", json={"prompt": [5]}, headers={"Origin": "http://elsewhere"})
+    assert answer.status_code == 403

@@ -20,7 +20,8 @@ def start(scheduler=StreamScheduler, headrace=None, **arguments):
         additional_config={"headrace": headrace or {}},
     )
     state = SimpleNamespace()
-    given = {"api_server_count": None, "served_model_name": None, "model": "folder/model", "api_key": None}
+    given = {"api_server_count": None, "served_model_name": None, "model": "folder/model"}
+    given |= {"api_key": None, "allowed_origins": ["http://page"]}
     engine = SimpleNamespace(vllm_config=config)
     asyncio.run(StreamEndpoint().init_state(engine, state, Namespace(**given | arguments)))
     return state.headrace
@@ -35,6 +36,7 @@ def test_vllm_finds_it():
 def test_it_starts():
     service = start(served_model_name=["a", "b"], headrace={"endpoint": {"max_sessions": 3}})
     assert service.models == ["a", "b"] and service.limits.max_sessions == 3
+    assert service.origins.allowed == {"http://page"}
     assert start().models == ["folder/model"]
 
 

@@ -10,7 +10,6 @@ from headrace.streams import StreamError
 from headrace.streams.limits import EndpointLimits
 from headrace.streams.stream import Stream
 from headrace.vllm.endpoint import websocket
-from headrace.vllm.endpoint.keys import Keys
 from headrace.vllm.endpoint.sessions import Sessions
 
 
@@ -69,7 +68,7 @@ def test_a_word_to_a_client_that_has_just_left_is_no_error(monkeypatch, heard, r
             if message["type"] == "websocket.close":
                 raise RuntimeError("Unexpected ASGI message")
 
-        app = SimpleNamespace(state=SimpleNamespace(headrace=SimpleNamespace(keys=Keys([]))))
+        app = SimpleNamespace(state=SimpleNamespace(headrace=SimpleNamespace(admit=lambda headers: None)))
         scope = {"type": "websocket", "headers": [], "app": app}
         await websocket.serve(WebSocket(scope, receive, send))
 

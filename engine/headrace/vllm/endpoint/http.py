@@ -25,13 +25,13 @@ Handler = Callable[[Service, Request], Awaitable[Response]]
 
 
 def _route(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """A handler behind the API key, whose StreamErrors are answers."""
+    """A handler for those who are let in, whose StreamErrors are answers."""
 
     @functools.wraps(handler)
     async def route(request: Request) -> Response:
         service: Service = request.app.state.headrace
         try:
-            service.keys.check(request.headers)
+            service.admit(request.headers)
             return await handler(service, request)
         except StreamError as error:
             headers = {"Connection": "close"} if error.status in UNREAD else None

@@ -10,6 +10,7 @@ from vllm.engine.protocol import EngineClient
 from headrace.errors import HeadraceError
 from headrace.vllm.endpoint import http, websocket
 from headrace.vllm.endpoint.keys import Keys
+from headrace.vllm.endpoint.origins import Origins
 from headrace.vllm.endpoint.service import Service
 from headrace.vllm.options import read_options
 
@@ -44,4 +45,5 @@ class StreamEndpoint:
             options.endpoint,
             models=args.served_model_name or [args.model],
             keys=Keys(args.api_key or [envs.VLLM_API_KEY]),
+            origins=Origins(args.allowed_origins),
         )

@@ -1,5 +1,6 @@
 """What both forms of the endpoint do with a message."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from headrace.errors import nearest
@@ -9,16 +10,22 @@ from headrace.streams.message import LONGEST_NAME, Message
 from headrace.vllm import private
 from headrace.vllm.client import Client, as_stream_errors
 from headrace.vllm.endpoint.keys import Keys
+from headrace.vllm.endpoint.origins import Origins
 from headrace.vllm.endpoint.sessions import Session, Sessions
 
 
 class Service:
-    """An engine, its limits, the names its model goes by (the first one is shown), the keys to it."""
+    """An engine, its limits, the names its model goes by (the first one is shown), and who may use it."""
 
-    def __init__(self, engine, limits: EndpointLimits, models: list[str], keys: Keys):
+    def __init__(self, engine, limits: EndpointLimits, models: list[str], keys: Keys, origins: Origins):
         self.client = Client(engine)
-        self.limits, self.models, self.keys = limits, models, keys
+        self.limits, self.models, self.keys, self.origins = limits, models, keys, origins
         self.sessions = Sessions(limits)
+
+    def admit(self, headers: Mapping[str, str]) -> None:
+        """Raises StreamError for a request without the API key, or of a web page that is not allowed."""
+        self.keys.check(headers)
+        self.origins.check(headers)
 
     def open(self, message: Message) -> Session:
         """A session for a first message, whose chunk is still to be taken. Raises StreamError."""

@@ -23,7 +23,7 @@ async def serve(socket: WebSocket) -> None:
     """
     service: Service = socket.app.state.headrace
     try:
-        service.keys.check(socket.headers)
+        service.admit(socket.headers)
     except StreamError as error:
         await _deny(socket, error)
         return
