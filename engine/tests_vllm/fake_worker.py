@@ -49,8 +49,9 @@ class FakeWorker:
     step included; no slot may be written twice, or for two prefixes.
     """
 
-    def __init__(self, block_size, runs_ahead=False):
-        self.block_size, self.runs_ahead = block_size, runs_ahead
+    def __init__(self, block_size, runs_ahead=False, most=None):
+        self.block_size, self.runs_ahead, self.most = block_size, runs_ahead, most
+        self.rows = set()  # as vLLM's V2 runner, whose requests have theirs until they end or are preempted
         self.kv, self.host, self.requests = {}, {}, {}
         self.previous = set()  # whose sampled token is still on the GPU
 
@@ -58,6 +59,10 @@ class FakeWorker:
         """One step: copies, new states, writes, reads, samples."""
         for name in output.finished_req_ids:
             self.requests.pop(name, None)
+        self.rows -= output.finished_req_ids | output.preempted_req_ids
+        self.rows |= output.num_scheduled_tokens.keys()
+        if self.most is not None:
+            assert len(self.rows) <= self.most, f"{self.rows} in {self.most} rows"
         if output.kv_connector_metadata is not None:
             self.copy(output.kv_connector_metadata.copies)
         contexts = self.update(output)

@@ -110,7 +110,7 @@ class Steps:
             async_scheduling=ahead,
         )
         self.scheduler.clock = self.clock
-        self.worker = FakeWorker(case.limits.block_size, ahead)
+        self.worker = FakeWorker(case.limits.block_size, ahead, case.limits.slots)
         self.depth = 2 if ahead else 1
         self.flying = deque()
         self.hasher = None

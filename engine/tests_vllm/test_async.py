@@ -3,6 +3,8 @@
 import random
 from collections import Counter
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +14,30 @@ from vllm.v1.request import RequestStatus
 
 from headrace.vllm.host_pool import HostPool
 from headrace.vllm.private import AheadHooks, Hooks
+from headrace.vllm.workerless import workerless
 
 CASES = 40  # per combination: 2,560 in all
 AHEAD = pytest.mark.parametrize("ahead", [False, True], ids=["sync", "async"])
+
+
+@AHEAD
+@pytest.mark.parametrize("limit", ["watermark", "max_num_active_seqs"])
+def test_random_cases_with_less_than_there_is(limit, ahead, monkeypatch):
+    """Blocks that vLLM keeps back, and fewer slots than a worker has rows."""
+    for number in range(CASES):
+        drawn = random.Random(f"{limit} {number}")
+        case = random_case(drawn, drawn.choice(POLICIES), drawn.choice(EVICTIONS), drawn.random() < 0.5)
+        if limit == "watermark":
+            case.limits = replace(case.limits, blocks=2 * case.limits.blocks)
+            monkeypatch.setattr("steps.workerless", partial(workerless, watermark=0.4))
+        run = Steps(case, ahead)
+        scheduler = run.scheduler
+        if limit != "watermark":
+            scheduler.max_num_active_reqs = 1
+            scheduler.use(scheduler.options)
+        run.run(drawn)
+        assert scheduler.limits.slots == (case.limits.slots if limit == "watermark" else 1)
+        assert (scheduler.limits.blocks < case.limits.blocks) == (limit == "watermark")
 
 
 def serve(seed, policy, eviction, caching, ahead):
@@ -90,6 +113,10 @@ def first_token_in_flight_forgotten(monkeypatch):
     monkeypatch.setattr(AheadHooks, "_update_request_with_output", forget)
 
 
+def rows_of_the_finished_forgotten(monkeypatch):
+    monkeypatch.setattr(Hooks, "rows", 10**6)
+
+
 @pytest.mark.parametrize(
     ("fault", "eviction", "ahead"),
     [
@@ -97,6 +124,7 @@ def first_token_in_flight_forgotten(monkeypatch):
         (part_of_a_block_kept, "recompute", False),
         (copies_in_the_wrong_order, "swap", False),
         (first_token_in_flight_forgotten, "recompute", True),
+        (rows_of_the_finished_forgotten, "recompute", True),
     ],
 )
 def test_a_fault_shows(fault, eviction, ahead, monkeypatch):

@@ -80,6 +80,8 @@ class TwoPhase:
             elif seats:
                 seats -= 1
                 admit.append((request, tokens, blocks))
+            elif self.evict_for_slots:
+                break  # neither residents nor others get one
             else:
                 continue
             pool -= blocks + ahead

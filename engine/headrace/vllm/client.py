@@ -18,7 +18,7 @@ from headrace.vllm import private
 from headrace.vllm.chunk import KEY, Chunk
 from headrace.vllm.scheduler import AsyncStreamScheduler, StreamScheduler
 
-# Why the engine ends a request that is not done, and the status that stands for.
+# Why the engine ends a request that is not done, and the status where its report has none.
 STATUS = {"abort": HTTPStatus.SERVICE_UNAVAILABLE, "error": HTTPStatus.BAD_REQUEST}
 
 
@@ -124,12 +124,14 @@ class EngineStream(Stream):
             while not finished:
                 output = await self._answers.get()
                 finished = output.finished
-                report = (output.kv_transfer_params or {}).get(KEY)
+                # Where a stop string may end it, every output brings one; the last is right.
+                report = (output.kv_transfer_params or {}).get(KEY) if finished else None
                 (answer,) = output.outputs
                 if answer.finish_reason in STATUS:
                     yield Delta(report=report)
                     message = (report or {}).get("error") or f"{self.id}: the engine ended it"
-                    raise StreamError.told(message, STATUS[answer.finish_reason])
+                    status = (report or {}).get("status") or STATUS[answer.finish_reason]
+                    raise StreamError.told(message, status)
                 yield Delta(
                     tuple(answer.token_ids), answer.text, answer.finish_reason, answer.stop_reason, report
                 )

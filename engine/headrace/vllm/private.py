@@ -16,6 +16,7 @@ from vllm import SamplingParams
 from vllm.exceptions import GracefulHTTPError, VLLMClientError
 from vllm.inputs import TextPrompt
 from vllm.inputs.engine import tokens_input
+from vllm.sampling_params import SamplingType
 from vllm.v1.core.sched.interface import PauseState
 from vllm.v1.core.sched.output import SchedulerOutput
 from vllm.v1.core.single_type_kv_cache_manager import FullAttentionManager
@@ -69,6 +70,10 @@ def check_scheduler(scheduler: "Hooks", runs_ahead: bool) -> None:
         ),
         "speculative decoding": (config.speculative_config is not None, "no --speculative-config"),
         "LoRA adapters": (config.lora_config is not None, "no --enable-lora"),
+        "images and other media": (
+            scheduler.max_num_encoder_input_tokens > 0,
+            "a model of text only, or --language-model-only",
+        ),
         "an encoder-decoder or pooling model": (
             scheduler.is_encoder_decoder or config.model_config.runner_type != "generate",
             "a decoder-only model",
@@ -132,6 +137,21 @@ class Hooks:
     # ---- what is there ----
 
     @property
+    def slots(self) -> int:
+        """Requests that may be resident at a time."""
+        return min(self.max_num_running_reqs, self.max_num_active_reqs)
+
+    @property
+    def rows(self) -> int:
+        """Requests that a worker has room for."""
+        return self.max_num_running_reqs
+
+    @property
+    def token_budget(self) -> int:
+        """New tokens of a step."""
+        return self.max_num_scheduled_tokens
+
+    @property
     def usable_blocks(self) -> int:
         """KV blocks of the pool without vLLM's null block and its watermark."""
         return self.kv_cache_manager.block_pool.num_gpu_blocks - 1 - self.kv_cache_manager.watermark_blocks
@@ -175,6 +195,17 @@ class Hooks:
             request
         )
 
+    def take_failed_grammars(self) -> list[tuple[Request, Exception]]:
+        """Whose grammar `waits_for_grammar` found to be impossible, and why: vLLM would end them silently."""
+        failed = [self.requests[id] for id in self.grammar_compile_error_reqs if id in self.requests]
+        self.grammar_compile_error_reqs.clear()
+        return [(request, request.structured_output_request.grammar) for request in failed]
+
+    def seeds_end_the_engine(self, params: SamplingParams) -> bool:
+        """After a prefill in parts vLLM sets a seeded generator back; on a CPU that raises, in its worker."""
+        cpu = self.vllm_config.device_config.device_type == "cpu"
+        return cpu and params.sampling_type == SamplingType.RANDOM_SEED
+
     # ---- what changes it ----
 
     def register(self, request: Request) -> None:
@@ -214,10 +245,10 @@ class Hooks:
             manager.num_cached_block[id] = min(manager.num_cached_block[id], keep)
         self.kv_cache_manager.block_pool.free_blocks(reversed(tail))
 
-    def preempt(self, request: Request, timestamp: float, drop_output: bool = False) -> None:
+    def preempt(self, request: Request, timestamp: float) -> None:
         """Take all its blocks. vLLM may still have a step of it in flight: see `in_flight`."""
         request.status = RequestStatus.RUNNING  # all that is asserted of a victim
-        self._preempt_request(request, timestamp, drop_stale_output=drop_output)
+        self._preempt_request(request, timestamp)
         self._empty_queues()
         if not request.num_output_tokens:
             request.status = RequestStatus.WAITING  # else its prompt is not sent again, and chunks may come
@@ -279,6 +310,15 @@ class Hooks:
         self.deferred_waiting.clear()
 
     # ---- what vLLM calls ----
+
+    def has_finished_requests(self) -> bool:
+        """Whether workers have to be told of requests that ended."""
+        return bool(self.finished_req_ids)
+
+    def reset_prefix_cache(self, reset_running_requests: bool = False, reset_connector: bool = False) -> bool:
+        """As vLLM's, but who is to be preempted the subclass has preempted already."""
+        self.running = []
+        return super().reset_prefix_cache(reset_running_requests, reset_connector)
 
     def _get_local_prefix_cache_hit(self, request: Request) -> tuple:
         # What was planned, not what is there now: by this time the cache knows of blocks that others are to

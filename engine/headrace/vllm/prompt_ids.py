@@ -1,4 +1,4 @@
-"""Token ids for prompts of which only the lengths are known: exactly the prefix that a chunk keeps is kept."""
+"""Token ids for prompts of which only the lengths are known: just the prefix that a chunk keeps is kept."""
 
 
 class PromptIds:

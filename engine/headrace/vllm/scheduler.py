@@ -12,7 +12,8 @@ planner is told what was done. Policies, eviction rules and planner are those of
 import time
 from collections import deque
 from collections.abc import Callable
-from itertools import count
+from http import HTTPStatus
+from itertools import chain, count
 
 from vllm.logger import init_logger
 from vllm.v1.core.sched.async_scheduler import AsyncScheduler
@@ -26,6 +27,7 @@ from headrace.errors import HeadraceError
 from headrace.kv import Ledger
 from headrace.perf.records import read_record
 from headrace.scheduling import CHUNK, GONE, OPENED, RECOMPUTE, Limits, Plan, scheduler
+from headrace.streams.error import StreamError
 from headrace.vllm import served as events
 from headrace.vllm.chunk import KEY, Chunk, read_chunk
 from headrace.vllm.counts import Counts
@@ -56,11 +58,12 @@ class StreamMixin(Hooks):
         self.served: dict[str, Served] = {}  # by the request's id
         self.streams: dict[str, Served] = {}  # open ones, by the stream's id, longest without a chunk first
         self.numbers = count()
-        self.unready: dict[
-            Served, None
-        ] = {}  # not known to the planner yet: a grammar is compiled, or a pause
+        # Held back from the planner: their grammar is compiled, or they came, or got work, during a pause.
+        self.unready: dict[Served, None] = {}
+        self.stoppable: dict[str, Served] = {}  # streams that a stop string may end, by the request's id
         self.idle: set[Served] = set()  # open, with nothing to compute
         self.leaving: dict[Served, int] = {}  # planned to their end, but their blocks are still held
+        self.seated: set[Served] = set()  # with runs_ahead: who has a row in the worker's batch
         self.step: tuple[Plan, float] | None = None  # planned, not yet told as done; when
         self.gone: list[Served] = []  # while a step is under way
         self.firsts: deque[list[Served]] = deque()  # whose first token each step that is out will bring
@@ -69,13 +72,13 @@ class StreamMixin(Hooks):
 
     def use(self, planning: Planning) -> None:
         """Plan so from now on; there must be no request. Raises HeadraceError for too large a budget."""
-        budget = self.max_num_scheduled_tokens
+        budget = self.token_budget
         if planning.token_budget and planning.token_budget > budget:
             remedy = f"--max-num-batched-tokens {planning.token_budget}"
             raise HeadraceError(f"{PLACE}.token_budget", f"vLLM takes {budget} at most", remedy)
         self.limits = Limits(
             token_budget=planning.token_budget or budget,
-            slots=min(self.max_num_running_reqs, self.max_num_active_reqs),
+            slots=self.slots,
             blocks=self.usable_blocks,
             host_blocks=self.connector.host_blocks if self.connector else 0,
             block_size=self.block_size,
@@ -102,7 +105,7 @@ class StreamMixin(Hooks):
                 self._open(request, chunk)
                 return
         except HeadraceError as error:
-            self._answer(request, FinishReason.ERROR, {"error": str(error)})
+            self._answer(request, FinishReason.ERROR, {"error": str(error), "status": status_of(error)})
             return
         stream = self.streams.get(chunk.stream)
         if stream is None:  # it was closed, has failed or was aborted: its client knows
@@ -111,7 +114,6 @@ class StreamMixin(Hooks):
         try:
             self._take(stream, chunk, request.prompt_token_ids or [], request.arrival_time)
         except HeadraceError as error:
-            self.counts.streams_failed += 1
             self._fail(stream, error)
 
     def _open(self, request: Request, chunk: Chunk | None) -> None:
@@ -143,6 +145,8 @@ class StreamMixin(Hooks):
         if chunk:
             self.counts.streams_opened += 1
             self.counts.chunks_append += 1
+            if request.sampling_params.stop:
+                self.stoppable[request.request_id] = served
             if closed:
                 self._closed(served, now_s)
         if self.paused or self.waits_for_grammar(request):
@@ -151,21 +155,28 @@ class StreamMixin(Hooks):
             self._ready(served, now_s)
 
     def _ready(self, served: Served, now_s: float) -> None:
+        self.planner.event(served, CHUNK if served.ready else OPENED, now_s)
         served.ready = True
-        self.planner.event(served, OPENED, now_s)
         self._note_idle(served)
 
     def _check_stream(self, request: Request, chunk: Chunk) -> None:
         if chunk.stream in self.streams:
             raise HeadraceError("stream", f"there is an open stream {chunk.stream!r} already", "use new ids")
         if len(self.streams) >= self.options.max_streams:
-            raise HeadraceError(
-                "stream", f"{len(self.streams)} streams are open", "close some, or raise headrace.max_streams"
+            self._time_out(self.clock())  # an engine that sleeps has not looked
+        if len(self.streams) >= self.options.max_streams:
+            raise StreamError(
+                "stream",
+                f"{len(self.streams)} streams are open",
+                "close some, or raise headrace.max_streams",
+                HTTPStatus.TOO_MANY_REQUESTS,
             )
         if not request.prompt_token_ids or request.prompt_embeds is not None or request.mm_features:
             raise HeadraceError("stream", "the first chunk has no tokens", "send text or token ids")
         if request.sampling_params.prompt_logprobs is not None:
             raise HeadraceError("stream", "prompt_logprobs of a growing prompt", "leave it out")
+        if self.seeds_end_the_engine(request.sampling_params):
+            raise HeadraceError("stream", "a seed, on vLLM's CPU build", "temperature 0, or no seed")
         self._check_tokens(request.prompt_token_ids)
 
     def _check_tokens(self, tokens: list[int]) -> None:
@@ -234,9 +245,19 @@ class StreamMixin(Hooks):
             self._count_open()
         else:
             self.streams[chunk.stream] = stream  # now the one with the latest chunk
-        if stream.ready:
-            self.planner.event(stream, CHUNK, now_s)
+        self._changed(stream, now_s)
+
+    def _changed(self, stream: Served, now_s: float) -> None:
+        """Its prompt did. One that was idle when a pause began stays so: a pause is over with what is new."""
+        if stream in self.unready:
+            return
+        if self.paused and stream in self.idle:
             self._note_idle(stream)
+            if stream not in self.idle:
+                self.unready[stream] = None
+            return
+        self.planner.event(stream, CHUNK, now_s)
+        self._note_idle(stream)
 
     def _closed(self, stream: Served, now_s: float) -> None:
         stream.note(events.CLOSED, now_s, stream.prompt)
@@ -267,7 +288,7 @@ class StreamMixin(Hooks):
 
     def _fail(self, served: Served, error: HeadraceError) -> None:
         """End one request with an error, which its last output tells."""
-        served.error = str(error)
+        served.error, served.status = str(error), status_of(error)
         request, report = served.engine, served.report(self.clock())
         self.finish_requests(request.request_id, RequestStatus.FINISHED_ERROR)
         self._answer(request, FinishReason.ERROR, report)
@@ -288,18 +309,32 @@ class StreamMixin(Hooks):
         if self.streams.get(served.stream) is served:
             del self.streams[served.stream]
             self._count_open()
-        if served.stream is not None and request.status == RequestStatus.FINISHED_ABORTED:
-            self.counts.streams_aborted += 1
+        if served.stream is not None:
+            self._count_end(served, request)
+        self.stoppable.pop(request.request_id, None)
         self.idle.discard(served)
+        self.seated.discard(served)
+        self.unready.pop(served, None)
         self.ledger.host_free += served.host_blocks
         served.host_blocks = 0
-        if served in self.unready:
-            del self.unready[served]
+        if not served.ready:
+            pass
         elif self.step:
             self.gone.append(served)
         else:
             self._forget(served, now_s)
         return {KEY: served.report(now_s)} if served.stream is not None else None
+
+    def _count_end(self, stream: Served, request: Request) -> None:
+        if request.status == RequestStatus.FINISHED_ABORTED:
+            # A stop string is found by the front-end, which then aborts: all that is seen of it here.
+            if not (request.sampling_params.stop and request.num_output_tokens):
+                self.counts.streams_aborted += 1
+        elif request.status == RequestStatus.FINISHED_ERROR:
+            if stream.status == HTTPStatus.REQUEST_TIMEOUT:
+                self.counts.streams_timed_out += 1
+            else:
+                self.counts.streams_failed += 1
 
     def _forget(self, served: Served, now_s: float) -> None:
         if self.leaving.pop(served, None) is None and served.finished_s is None:
@@ -313,10 +348,8 @@ class StreamMixin(Hooks):
             stream = next(iter(self.streams.values()))
             if stream.last_chunk_s + timeout_s > now_s:
                 break
-            self.counts.streams_timed_out += 1
-            self._fail(
-                stream, HeadraceError("stream", f"no chunk for {timeout_s:g} s", "send them sooner, or close")
-            )
+            problem, remedy = f"no chunk for {timeout_s:g} s", "send them sooner, or close"
+            self._fail(stream, StreamError("stream", problem, remedy, HTTPStatus.REQUEST_TIMEOUT))
 
     def _configure(self, request: Request, keys: object) -> None:
         place = f"{PLACE}: configure"
@@ -334,13 +367,16 @@ class StreamMixin(Hooks):
         """One step: plan, make room, let vLLM schedule exactly the planned runs."""
         now_s = self.clock()
         self._time_out(now_s)
-        if self.stopped:
-            self.firsts.append([])
-            return self.schedule_exactly([], {})
         if self.unready and not self.paused:
             for served in [served for served in self.unready if not self.waits_for_grammar(served.engine)]:
                 del self.unready[served]
                 self._ready(served, now_s)
+        for request, why in self.take_failed_grammars():
+            problem = f"its structured output can't be compiled ({why})"
+            self._fail(self.served[request.request_id], HeadraceError("request", problem, "correct it"))
+        if self.paused and not self.get_num_unfinished_requests():
+            self.firsts.append([])
+            return self.schedule_exactly([], {})
         plan, prefixes = self._settle(now_s)
         with self.pinned(prefixes):
             for stream, _ in plan.loads:
@@ -376,19 +412,35 @@ class StreamMixin(Hooks):
             if self.free_blocks - free == promised:
                 break
             planner.stepped(Plan((), plan.evictions), 0.0, now_s)
+        if self.runs_ahead:
+            plan = self._possible(plan)
         run = {served for served, *_ in plan.runs}
         for served in found.keys() - run:
             served.computed = 0
             planner.event(served, CHUNK, now_s)
         prefixes = {served.engine.request_id: blocks for served, blocks in found.items() if served in run}
-        if self.runs_ahead:
-            # Whose last token is in flight can't run yet. It was evicted, so this costs it a step.
-            plan = Plan(
-                [run for run in plan.runs if not self.in_flight(run[0].engine)],
-                plan.evictions,
-                [load for load in plan.loads if not self.in_flight(load[0].engine)],
-            )
         return plan, prefixes
+
+    def _possible(self, plan: Plan) -> Plan:
+        """What of a plan can be done with a step in flight; the rest has to wait for the next one.
+
+        Who was evicted with its last token in flight can't run before it is there. Requests of which the
+        last token is in flight still have their row in the worker's batch.
+        """
+        runs, seated = [], self.seated
+        rows = self.rows - len(seated)
+        for run in plan.runs:
+            if self.in_flight(run[0].engine):
+                continue
+            if run[0] not in seated:
+                if not rows:
+                    continue
+                rows -= 1
+            runs.append(run)
+        if len(runs) == len(plan.runs):
+            return plan
+        kept = {served for served, *_ in runs}
+        return Plan(runs, plan.evictions, [load for load in plan.loads if load[0] in kept])
 
     def _find_prefixes(self, plan: Plan, found: dict[Served, list], now_s: float) -> bool:
         """Look for cached prefixes of requests that the plan runs from scratch; whether any changed."""
@@ -425,6 +477,7 @@ class StreamMixin(Hooks):
             self.counts.preemptions_swap += 1
             self.counts.blocks_swapped_out += blocks
         victim.blocks = 0
+        self.seated.discard(victim)
         self.preempt(request, time.monotonic())
 
     def _load(self, served: Served, now_s: float) -> None:
@@ -449,6 +502,7 @@ class StreamMixin(Hooks):
                 continue
             if not served.closed:
                 self.idle.add(served)
+                self.unready.pop(served, None)
                 continue
             served.output = output = served.output + 1
             if output == 1:
@@ -459,6 +513,8 @@ class StreamMixin(Hooks):
                 served.finished_s = now_s
                 self.leaving[served] = served.blocks
                 served.blocks = 0
+        if self.runs_ahead:
+            self.seated.update(served for served, *_ in runs)
         self.firsts.append(firsts)
 
     def _done(self) -> None:
@@ -486,10 +542,20 @@ class StreamMixin(Hooks):
         outputs = super().update_from_output(scheduler_output, model_runner_output)
         if self.step:
             self._done()
+        if self.stoppable:
+            self._report_early(outputs)
         for client, output in self.answers:
             outputs.setdefault(client, EngineCoreOutputs()).outputs.append(output)
         self.answers.clear()
         return outputs
+
+    def _report_early(self, outputs: dict[int, EngineCoreOutputs]) -> None:
+        """Any token may be the one that completes a stop string, and no output would follow it."""
+        now_s = self.clock()
+        for output in chain.from_iterable(of_client.outputs for of_client in outputs.values()):
+            stream = self.stoppable.get(output.request_id)
+            if stream is not None and output.finish_reason is None:
+                output.kv_transfer_params = {KEY: stream.report(now_s)}
 
     # ---- what vLLM asks ----
 
@@ -513,19 +579,14 @@ class StreamMixin(Hooks):
             return 0
         return len(self.requests) - len(self.idle) - (len(self.unready) if self.paused else 0)
 
-    def has_finished_requests(self) -> bool:
-        """Whether workers have to be told of requests that ended."""
-        return bool(self.finished_req_ids)
-
     def has_requests(self) -> bool:
         """Whether the engine has to make a step."""
         return super().has_requests() or bool(self.answers)
 
     def reset_prefix_cache(self, reset_running_requests: bool = False, reset_connector: bool = False) -> bool:
-        """As vLLM's; with reset_running_requests all that hold blocks are preempted by recompute."""
+        """As vLLM's; with reset_running_requests all is computed anew, what is swapped out too."""
         if reset_running_requests:
             self._evict_all()
-        self.running = []
         return super().reset_prefix_cache(reset_running_requests, reset_connector)
 
     def _evict_all(self) -> None:
@@ -533,10 +594,26 @@ class StreamMixin(Hooks):
         for served in self.leaving:  # of which the last token is in flight
             self.preempt(served.engine, time.monotonic())
             self.leaving[served] = 0
+            self.seated.discard(served)
         victims = [served for served in self.served.values() if served.blocks]
         for victim in victims:
+            if self.paused and victim in self.idle:
+                self.unready[victim] = None
             self._evict(victim, RECOMPUTE, now_s)
         self.planner.stepped(Plan((), [(victim, RECOMPUTE, victim, 0) for victim in victims]), 0.0, now_s)
+        for served in [served for served in self.served.values() if served.host_blocks]:
+            self._trim(served, 0)
+            self.counts.recomputed_tokens += served.computed
+            served.computed = 0
+            if self.paused and served in self.idle:
+                self.unready[served] = None
+            self._note_idle(served)
+            self.planner.event(served, CHUNK, now_s)
+
+
+def status_of(error: HeadraceError) -> int:
+    """The HTTP status that tells programs the kind of an error: that of a StreamError, else 400."""
+    return int(getattr(error, "status", HTTPStatus.BAD_REQUEST))
 
 
 def common_prefix(old: list[int], new: list[int]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from headrace.request import Request
@@ -23,11 +24,12 @@ class Served(Request):
     """The planner's mirror of one vLLM request, plain or streaming.
 
     engine: the request inside vLLM; stream: its stream's id, None for a plain request; chunks taken;
-    error: why it failed, if it did. Times are seconds of the engine's clock, `opened_s` and
-    `handed_over_s` those at which the front-end had the first and the latest chunk.
+    error: why it failed, if it did; status: that as an HTTP status, 200 if it did not. Times are seconds
+    of the engine's clock, `opened_s` and `handed_over_s` those at which the front-end had the first and
+    the latest chunk.
     """
 
-    __slots__ = ("chunks", "engine", "error", "events", "ready", "stream")
+    __slots__ = ("chunks", "engine", "error", "events", "ready", "status", "stream")
 
     def __init__(self, id: int, engine: EngineRequest, chunk: Chunk | None):
         super().__init__(id)
@@ -35,6 +37,7 @@ class Served(Request):
         self.stream = chunk.stream if chunk else None
         self.chunks = 1
         self.error: str | None = None
+        self.status = int(HTTPStatus.OK)
         self.ready = False  # the planner knows it
         self.events: list[tuple[str, float, int]] = []
 
@@ -55,6 +58,7 @@ class Served(Request):
         return {
             "stream": self.stream,
             "error": self.error,
+            "status": self.status,
             **{name: getattr(self, name) for name in times},
             "finished_s": now_s,
             "prompt_tokens": self.engine.num_prompt_tokens,
