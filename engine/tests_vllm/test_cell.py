@@ -1,26 +1,34 @@
 """Cells on a real engine: the tables of the simulator, measured; what an error and an interrupt leave."""
 
+import dataclasses
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import model
 import numpy as np
 import polars as pl
 import pytest
+from vllm.platforms.interface import UnspecifiedPlatform
 
 from headrace import cell
 from headrace.axes import TYPES
 from headrace.errors import HeadraceError
+from headrace.files import write_json
 from headrace.metrics.cell import cell_metrics
 from headrace.metrics.requests import read_requests
 from headrace.perf.architecture import Model
 from headrace.spec import PLUGIN
 from headrace.vllm.cell import prepare, serve
-from headrace.vllm.engine import check_device, vllm_version
+from headrace.vllm.engine import check_device
 from headrace.vllm.job import Job
 from headrace.vllm.launch import run
 from headrace.vllm.replay import messages
-from headrace.vllm.settings import Settings
+from headrace.vllm.settings import Settings, vllm_version
 from headrace.vllm.weights import prepare as prepare_weights
 from headrace.workload.token_ids import prompts, token_ids
 
@@ -179,6 +187,31 @@ class Said:
         return False
 
 
+def nobody_left(session):
+    """Whether all its processes end by themselves, engine and workers; they are killed if not."""
+    try:
+        for _ in range(100):  # a little: who has ended waits to be collected
+            os.killpg(session, 0)
+            time.sleep(0.1)
+        os.killpg(session, signal.SIGKILL)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+class Started:
+    """An engine that is asked for, and does not start."""
+
+    class Asked(Exception):
+        pass
+
+    asked = False
+
+    def __call__(self, arguments, place):
+        self.asked = True
+        raise self.Asked
+
+
 @pytest.fixture(scope="module")
 def served(interrupted, folder, model_folder):
     """The tables of the cells that were finished, taken over by a job that starts no engine."""
@@ -321,6 +354,43 @@ def test_another_device_is_refused_by_name():
     ):
         check_device("NVIDIA H200 SXM", 2, "job")
     assert check_device("cpu", 2, "job") == "cpu"
+
+
+def test_a_machine_without_any_device_is_refused(monkeypatch):
+    """vLLM's build for GPUs where there is none, or no driver: a job that came to the wrong machine."""
+    monkeypatch.setattr("headrace.vllm.engine.current_platform", UnspecifiedPlatform())
+    with pytest.raises(HeadraceError, match="2 x NVIDIA H200 SXM are needed, torch sees 0: none"):
+        check_device("NVIDIA H200 SXM", 2, "job")
+
+
+def test_a_cell_that_another_vllm_served_is_served_again(folder, model_folder, served, monkeypatch):
+    monkeypatch.setattr("headrace.vllm.cell.vllm_version", lambda: "vllm 0.32.9")
+    monkeypatch.setattr("headrace.vllm.cell.running", started := Started())
+    with pytest.raises(Started.Asked):
+        serve(job(folder, model_folder, CELLS))
+    assert started.asked
+
+
+def test_a_kill_ends_the_engine_and_keeps_what_was_finished(folder, model_folder, tmp_path):
+    """What a batch system sends before a time limit: to the process that serves, amid its second cell."""
+    given = job(folder, model_folder, {name: CELLS[name] for name in ("appends", "whole")})
+    given = dataclasses.replace(given, store=str(tmp_path / "served"))
+    write_json(tmp_path / "job.json", given.as_dict())
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "headrace.vllm.launch", str(tmp_path / "job.json")],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for line in serving.stderr:
+        if "cell 2 of 2" in line:
+            break
+    serving.terminate()
+    assert serving.wait(60) == 143
+    assert nobody_left(serving.pid)
+    (kept,) = (tmp_path / "served").iterdir()
+    assert json.loads((kept / "cell.json").read_text())["spec"] == CELLS["appends"]
+    assert "Traceback" not in serving.stderr.read()
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,8 @@ def gpus_of_job(found):
 
 
 def gpu_model_of_job(found):
-    return short_name(hardware_of_job(found)["gpu"])
+    """Their kind, in the words of the batch system; "" without one."""
+    return short_name(hardware_of_job(found)["gpu"]) if gpus_of_job(found) else ""
 
 
 def memory_of_job(study, found):

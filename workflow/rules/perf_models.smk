@@ -89,7 +89,12 @@ rule profile_vllm:
     params:
         options=profiled_engine(),
         python=config["vllm"]["python"],
-        sources=digest("headrace.vllm.profile", "headrace.vllm.profile_steps"),
+        sources=digest(
+            "headrace.vllm.profile",
+            "headrace.vllm.profile_steps",
+            "headrace.vllm.scheduler",
+            "headrace.vllm.swap",
+        ),
     script:
         "../scripts/profile_vllm.py"
 

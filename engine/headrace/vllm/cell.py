@@ -1,4 +1,4 @@
-"""Cells on a real engine: `python -m headrace.vllm.cell job.json`, started by headrace.vllm.launch.
+"""Cells on a real engine, in the process that headrace.vllm.launch starts.
 
 One job starts one engine and serves its cells one after another; between two of them the empty engine gets
 the next one's policy, eviction rule and token budget. The tables are those of the simulator, with times that
@@ -27,13 +27,13 @@ from headrace.perf.records import read_record
 from headrace.replay import Replay, first_worlds
 from headrace.scheduling.own import own_file
 from headrace.spec import Spec
-from headrace.vllm.engine import check_device, configure, engine_args, running, vllm_version, warm_up
-from headrace.vllm.job import Cell, Job, read_job
+from headrace.vllm.engine import check_device, configure, engine_args, running, warm_up
+from headrace.vllm.job import Cell, Job
 from headrace.vllm.options import PRICELESS
 from headrace.vllm.private import check_version
 from headrace.vllm.replay import ReplayClient, messages
 from headrace.vllm.replay_log import ReplayLog
-from headrace.vllm.settings import EngineSize, common_size
+from headrace.vllm.settings import EngineSize, common_size, vllm_version
 from headrace.vllm.store import Store
 from headrace.vllm.tables import lateness_summary, lateness_table, requests_table
 from headrace.vllm.weights import Weights, read_weights
@@ -200,6 +200,7 @@ async def _serve_world(
     )
     modes = table["mode"].to_list() if spec["stream"] else ["append"] * len(texts)
     client = ReplayClient(engine, replay, texts, modes, place, lambda text: _tell(f"{place}: {text}"))
+    gc.unfreeze()
     gc.collect()
     gc.freeze()  # what there is now need not be looked at while the clock runs
     return replay, await client.run()
@@ -240,6 +241,7 @@ def _key(cell: Cell, around: Around) -> dict:
         "gpu": job.gpu,
         "seed": job.seed,
         "settings": asdict(job.settings),
+        "vllm": vllm_version(),
     }
 
 
@@ -285,21 +287,3 @@ def _check_longest(job: Job, longest: int, size: EngineSize, model: Model) -> No
 
 def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def main(path: str) -> int:
-    """Serve the job in the file; gives 1 after an error, told in one line, 130 or 143 when interrupted."""
-    try:
-        serve(read_job(Path(path)))
-    except HeadraceError as error:
-        _tell(str(error))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except asyncio.CancelledError:
-        return 143
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

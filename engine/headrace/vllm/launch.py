@@ -1,5 +1,9 @@
-"""Starts a job of cells in the Python that has vLLM: the workflow's own need not."""
+"""Starts a job of cells in the Python that has vLLM: the workflow's own need not.
 
+That Python runs `python -m headrace.vllm.launch job.json`.
+"""
+
+import asyncio
 import shutil
 import sys
 import tempfile
@@ -10,15 +14,8 @@ from headrace.files import write_json
 from headrace.perf.architecture import Model
 from headrace.perf.profiler.launch import follow
 from headrace.perf.records import read_record
-from headrace.vllm.job import Job
-from headrace.vllm.settings import common_size
-
-QUIET_AND_OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
-    "VLLM_LOGGING_LEVEL": "WARNING",
-    "VLLM_NO_USAGE_STATS": "1",
-}
-"""What was needed from elsewhere is there: nothing is downloaded or told while cells are served."""
+from headrace.vllm.job import Job, read_job
+from headrace.vllm.settings import QUIET_AND_OFFLINE, check_installed, common_size
 
 
 def run(job: Job, python: str | None = None) -> None:
@@ -38,7 +35,7 @@ def run(job: Job, python: str | None = None) -> None:
         file = Path(folder) / "job.json"
         write_json(file, job.as_dict())
         pool = {"VLLM_CPU_KVCACHE_SPACE": str(pool_gib(job))}  # of the CPU build
-        code = follow([interpreter, "-m", "headrace.vllm.cell", str(file)], QUIET_AND_OFFLINE | pool)
+        code = follow([interpreter, "-m", "headrace.vllm.launch", str(file)], QUIET_AND_OFFLINE | pool)
     if code:
         raise HeadraceError(job.name, f"its process ended with {code}", "its words are above")
 
@@ -48,3 +45,24 @@ def pool_gib(job: Job) -> int:
     model = read_record(Model, job.model, f"{job.name}: model")
     size = common_size([cell.spec for cell in job.checked_cells()], job.name)
     return -(-size.kv_blocks * size.block_size * model.kv_bytes_per_token // 2**30)
+
+
+def main(path: str) -> int:
+    """Serve the job in the file; gives 1 after an error, told in one line, 130 or 143 when interrupted."""
+    try:
+        check_installed()
+        from headrace.vllm.cell import serve
+
+        serve(read_job(Path(path)))
+    except HeadraceError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except asyncio.CancelledError:
+        return 143
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -29,10 +28,16 @@ from headrace.perf.profiler.grid import check_model
 from headrace.perf.profiler.launch import follow
 from headrace.perf.profiler.process import check_writable
 from headrace.perf.profiler.progress import progress
-from headrace.vllm.launch import QUIET_AND_OFFLINE
 from headrace.vllm.profile_grid import Room, make_grid
 from headrace.vllm.profile_sections import sections
-from headrace.vllm.settings import EngineSize, Settings
+from headrace.vllm.settings import (
+    QUIET_AND_OFFLINE,
+    EngineSize,
+    Settings,
+    check_installed,
+    vllm_version,
+    words_of,
+)
 from headrace.vllm.weights import DUMMY, prepare
 
 TOKEN_BUDGET, SLOTS, BLOCK_SIZE = 8192, 256, 16
@@ -72,13 +77,8 @@ def profile(
     settings = Settings(gpu_memory_utilization=gpu_memory_utilization, extra_args=extra_args or {})
     settings.check("extra_args")
     check_writable(out)
-    if find_spec("vllm") is None:
-        raise HeadraceError(
-            f"{place}: provider vllm",
-            "the package vllm is not installed",
-            "run it where it is (envs/vllm.in)",
-        )
-    from headrace.vllm.engine import check_device, engine_args, vllm_version
+    check_installed()
+    from headrace.vllm.engine import check_device, engine_args
     from headrace.vllm.private import check_version
 
     check_version()
@@ -180,11 +180,8 @@ def started(arguments: dict, place: object):
     except HeadraceError:
         raise
     except Exception as error:  # Whatever stops an engine: memory, a wrong argument, a driver.
-        said = str(error).strip().splitlines()
         raise HeadraceError(
-            place,
-            f"vLLM does not start ({said[0] if said else type(error).__name__})",
-            "its own words are above",
+            place, f"vLLM does not start ({words_of(error)})", "its own words are above"
         ) from error
     try:
         yield engine

@@ -18,6 +18,7 @@ from headrace.vllm.chunk import KEY, Chunk
 from headrace.vllm.engine import sampling
 from headrace.vllm.private import chunk_request, open_request, send
 from headrace.vllm.replay_log import Answer, ReplayLog
+from headrace.vllm.settings import words_of
 from headrace.workload.token_ids import prompts, token_ids
 
 LEAD_S = 0.25
@@ -194,10 +195,8 @@ class ReplayClient:
     def _fault(self, query: int, error: Exception) -> HeadraceError:
         if isinstance(error, HeadraceError):
             return error
-        said = str(error).strip().splitlines()
-        problem = said[0] if said else type(error).__name__
         return HeadraceError(
-            f"{self.place}, request {self.replay.ids[query]}", problem, "see the engine's words above"
+            f"{self.place}, request {self.replay.ids[query]}", words_of(error), "see the engine's words above"
         )
 
 

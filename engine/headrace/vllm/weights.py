@@ -10,6 +10,7 @@ from headrace.errors import HeadraceError
 from headrace.files import read_json, sha256, write_json
 from headrace.perf.architecture import Model
 from headrace.perf.records import read_record
+from headrace.vllm.settings import words_of
 
 AUTO, DUMMY = "auto", "dummy"
 CONFIG, INDEX, SINGLE = "config.json", "model.safetensors.index.json", "model.safetensors"
@@ -175,13 +176,10 @@ def _download(name: str, revision: str | None, load_format: str) -> tuple[Path, 
     wanted = [CONFIG] if load_format == DUMMY else ["*.json", "*.safetensors"]
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
-    except (
-        Exception
-    ) as error:  # The hub's client raises errors of its own, of its transport and of the system.
-        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception as error:  # of the hub's client, of its transport and of the system
         raise HeadraceError(
             place,
-            f"can't be downloaded ({said})",
+            f"can't be downloaded ({words_of(error)})",
             "check name and network; a gated model needs a login (HF_TOKEN); or name a folder",
         ) from error
     return folder, folder.name

@@ -12,7 +12,7 @@ from headrace.perf import load_models, write_model
 from headrace.perf.documents import document
 from headrace.perf.hardware import load_hardware
 from headrace.perf.overheads import Overheads
-from headrace.vllm import profile
+from headrace.vllm import profile, settings
 from headrace.vllm.profile import Kept
 from headrace.vllm.profile_grid import AHEAD, MIXED_CONTEXT, Room, make_grid
 from headrace.vllm.profile_sections import sections
@@ -150,11 +150,11 @@ def test_the_host_pool_is_as_large_as_the_longest_swap_or_the_memory():
         ({"model": "llama"}, "no entry 'llama'"),
         ({"extra_args": {"block_size": 16}}, "extra_args: key extra_args, key block_size"),
         ({"out": "file/model.json"}, "can't be written"),
-        ({}, "provider vllm: the package vllm is not installed"),
+        ({}, "has no vLLM, 0.32 is needed"),
     ),
 )
 def test_what_cannot_be_profiled_is_refused_in_one_line(keys, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(profile, "find_spec", lambda name: None)
+    monkeypatch.setattr(settings, "DISTRIBUTIONS", ())
     (tmp_path / "file").write_text("a file where a folder is needed")
     given = {"hardware": "h200-tp2", "out": "model.json", **keys}
     given["out"] = tmp_path / given["out"]

@@ -11,8 +11,7 @@ from headrace import study
 from headrace.config import read_all
 from headrace.perf.providers import build
 from headrace.spec import PLUGIN
-from headrace.vllm.launch import QUIET_AND_OFFLINE
-from headrace.vllm.settings import RELEASES
+from headrace.vllm.settings import QUIET_AND_OFFLINE, RELEASES
 
 CPU = ("config/smoke.yaml", "config/vllm-cpu.yaml")
 
@@ -142,7 +141,8 @@ def test_the_small_configuration_is_one_job_without_a_gpu(copy, cpu):
     done = snakemake(copy, "--dry-run", "--configfile", *CPU, together=True)
     assert done.returncode == 0, done.stdout
     said = job(done.stdout, "vllm_stream2llm_cpu")
-    assert "gpu=0" in said
+    assert re.search(r"\bgpu=0\b", said)
+    assert "gpu_model=cpu" not in said  # no batch system has such a GPU
     assert len(set(re.findall(r"cells/backend=vllm/[^ ,]+/lateness\.parquet", said))) == 20
 
 
@@ -180,3 +180,16 @@ def test_a_python_that_is_not_there_is_told_and_no_cell_is_half_written(copy):
     assert done.returncode == 1
     assert "config: key vllm.python: there is no no-such-python; make setup-vllm makes" in done.stdout
     assert not list((copy / "results").rglob("backend=vllm/**/*.parquet"))
+
+
+def test_jobs_on_one_machine_have_its_gpus_in_turn(copy):
+    """However many cores it has: two engines on the same GPUs would measure each other."""
+    python, notes = copy / "python", copy / "notes"
+    python.write_text(f"#!/bin/sh\necho begins >> {notes}\nsleep 0.5\necho ends >> {notes}\nexit 1\n")
+    python.chmod(0o755)
+    share = f'vllm={{"python": "{python}", "share": ["policy", "stream"]}}'
+    asked = ("--configfile", *CPU, "--config", share, "--cores", "64", "--keep-going")
+    jobs = [f"vllm_stream2llm_cpu_{name}" for name in ("fcfs_stream", "lcas_stream", "mcps_stream")]
+    done = snakemake(copy, *jobs, "--profile", "profiles/local", *asked, together=True)
+    assert done.returncode == 1
+    assert notes.read_text().split() == ["begins", "ends"] * len(jobs), done.stdout
