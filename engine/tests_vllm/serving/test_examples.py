@@ -1,14 +1,18 @@
 """The examples in docs/examples, run as a user runs them."""
 
+import asyncio
 import json
 import os
 import random
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from api_server import KEY
+
+from headrace.streams import Client
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 
@@ -43,7 +47,23 @@ def test_retrieval(server, pages):
     expected = server.http.post("/v1/completions", json=first).json()["choices"][0]["text"]
     assert answer.strip() == expected.strip()
     assert "in 11 chunks" in report  # the instruction, eight pages, the other ranking, the question
-    assert ", 0 computed in vain" not in report
+    assert "computed in vain, first token after" in report
+
+
+def test_what_is_to_be_copied_from_it(server, capsys):
+    """With a search that takes its time, so that what it changes has been computed."""
+    retrieval = runpy.run_path(str(EXAMPLES / "retrieval.py"))
+
+    async def rankings():
+        for ranking in (["w5 " * 40], ["w5 " * 40, "w6 " * 40], ["w6 " * 40, "w5 " * 40]):
+            yield ranking
+            await asyncio.sleep(0.3)
+
+    client = Client(server.url, api_key=KEY)
+    answer = asyncio.run(retrieval["answer"](client, "w7", rankings(), max_tokens=3, ignore_eos=True))
+    shown, report = capsys.readouterr().out.splitlines()
+    assert shown == answer and len(answer.split()) == 3
+    assert "in 5 chunks" in report and ", 0 computed in vain" not in report
 
 
 def retrieved(pages):
