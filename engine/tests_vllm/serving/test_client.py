@@ -127,7 +127,7 @@ def test_calls_from_several_tasks_are_taken_one_after_the_other(run, llm):
     assert answer.token_ids == reference(run, llm, ids)[0]
 
 
-def test_a_stop_string_ends_it_and_the_report_says_what_is_known(run, llm):
+def test_a_stop_string_ends_it_and_the_report_is_there(run, llm):
     ids = prompt(100, seed=4)
     words = reference(run, llm, ids)[1].split()
     params = SamplingParams(max_tokens=6, temperature=0.0, ignore_eos=True, stop=[words[2]])
@@ -140,8 +140,10 @@ def test_a_stop_string_ends_it_and_the_report_says_what_is_known(run, llm):
     answer = run(stream())
     assert answer.text.split() == words[: words.index(words[2])]
     assert (answer.finish_reason, answer.stop_reason) == ("stop", words[2])
-    assert (answer.report["prompt_tokens"], answer.report["chunks"]) == (100, 2)
-    assert answer.report["computed_tokens"] is None
+    report = answer.report
+    assert (report["prompt_tokens"], report["chunks"], report["status"]) == (100, 2, 200)
+    assert report["output_tokens"] >= len(answer.token_ids) and report["computed_tokens"] > 0
+    assert [name for name, *_ in report["events"]][-1] == "first_token"
 
 
 async def refused(call):
