@@ -51,6 +51,7 @@ class Case:
     prefix_caching: bool
     requests: list
     aborts: float  # how likely between two steps
+    resets: float = 0  # so too: the prefix cache is reset, with all that runs
 
 
 def random_case(random, policy, eviction, prefix_caching):
@@ -73,7 +74,8 @@ def random_case(random, policy, eviction, prefix_caching):
         blocks_ahead=0,
     )
     aborts = random.choice((0, 0, 0.03, 0.1))
-    return Case(policy, eviction, limits, prefix_caching, requests, aborts)
+    resets = random.choice((0, 0, 0, 0.1))
+    return Case(policy, eviction, limits, prefix_caching, requests, aborts, resets)
 
 
 def random_request(random, name, longest, texts, output_tokens):
@@ -99,7 +101,7 @@ class Steps:
     """An engine core around scheduler and worker; `ahead` schedules a step before the output of the last."""
 
     def __init__(self, case, ahead):
-        self.case, self.now_s = case, 0.0
+        self.case, self.now_s, self.resets = case, 0.0, 0
         options = {"policy": case.policy, "eviction": case.eviction, "stream_timeout_s": 1e9}
         options["costs"] = {"recompute_s": [0.0, 1.0, 0.1], "swap_s": [2.0, 1.0]}
         self.scheduler = workerless(
@@ -169,6 +171,9 @@ class Steps:
             live = [s for s in requests.values() if s.live]
             if live and random.random() < self.case.aborts:
                 self.abort(random.choice(live))
+            if between and random.random() < self.case.resets:
+                assert self.scheduler.reset_prefix_cache(reset_running_requests=True, reset_connector=True)
+                self.resets += 1
             # As vLLM's engine core: the queue is filled first, and an empty step is taken back at once.
             more = len(self.flying) < self.depth and self.scheduler.has_requests() and self.schedule()
             if more and len(self.flying) < self.depth:

@@ -59,10 +59,11 @@ def test_random_cases(policy, caching, ahead):
             counts, requests = steps.scheduler.counts, steps.case.requests
             seen["by recompute"] += counts.preemptions_recompute
             seen["by swap"] += counts.preemptions_swap
+            seen["resets"] += steps.resets
             seen["invalidated"] += counts.invalidated_tokens
             seen["aborted"] += sum(sent.aborted for sent in requests)
             seen["ended early"] += sum(0 < len(sent.tokens) < sent.output_tokens for sent in requests)
-    for what in ("by recompute", "by swap", "invalidated", "aborted", "ended early"):
+    for what in ("by recompute", "by swap", "invalidated", "aborted", "ended early", "resets"):
         assert seen[what] > CASES / 4, f"too few to prove anything: {what}, {seen}"
 
 

@@ -425,20 +425,29 @@ class StreamMixin(Hooks):
         """What of a plan can be done with a step in flight; the rest has to wait for the next one.
 
         Who was evicted with its last token in flight can't run before it is there. Requests of which the
-        last token is in flight still have their row in the worker's batch.
+        last token is in flight still have their row in the worker's batch. Nobody overtakes one who is not
+        admitted for that: planners with a queue take it that they admit in its order.
         """
-        runs, seated = [], self.seated
+        runs, seated, cut = [], self.seated, False
         rows = self.rows - len(seated)
         for run in plan.runs:
-            if self.in_flight(run[0].engine):
+            served = run[0]
+            if served in seated:
+                runs.append(run)
+            elif not served.blocks and cut:
                 continue
-            if run[0] not in seated:
-                if not rows:
-                    continue
+            elif rows and not self.in_flight(served.engine):
                 rows -= 1
-            runs.append(run)
+                runs.append(run)
+            else:
+                cut = cut or not served.blocks
         if len(runs) == len(plan.runs):
             return plan
+        planned = {served for served, *_ in plan.runs}
+        if cut and any(served not in planned for served, _ in plan.loads):
+            # Loaded without a run: where in the queue, the plan does not say.
+            runs = [run for run in runs if run[0].blocks or run[0] in seated]
+            return Plan(runs, plan.evictions)
         kept = {served for served, *_ in runs}
         return Plan(runs, plan.evictions, [load for load in plan.loads if load[0] in kept])
 
