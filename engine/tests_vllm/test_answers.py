@@ -129,6 +129,15 @@ def test_a_client_that_leaves_before_a_token_is_one_that_left():
     assert engine.counts.streams_aborted == 1
 
 
+def test_the_end_of_a_session_of_vllms_own_is_no_request():
+    engine = Engine()
+    for resumable in (True, True, False):
+        request = Request("a", [5], SamplingParams(), None, resumable=resumable)
+        engine.scheduler.add_request(request)
+        assert "vLLM's own streaming input" in error(engine.step()["a"])[1]
+    assert not engine.scheduler.requests and not engine.scheduler.sessions
+
+
 def test_images_are_refused_at_start_up():
     scheduler = Engine().scheduler
     scheduler.max_num_encoder_input_tokens = 1

@@ -35,6 +35,8 @@ from headrace.vllm.options import PLACE, Planning, Polynomials, checked, read_op
 from headrace.vllm.private import AheadHooks, Hooks, carry_counts, check_scheduler, check_version
 from headrace.vllm.served import Served
 
+SESSIONS = 1024  # refused ones that are remembered until their end comes; one that is aborted has none
+
 logger = init_logger(f"vllm.{__name__}")  # below vLLM's own, so that it is shown as its are
 
 
@@ -62,6 +64,7 @@ class StreamMixin(Hooks):
         self.unready: dict[Served, None] = {}
         self.stoppable: dict[str, Served] = {}  # streams that a stop string may end, by the request's id
         self.idle: set[Served] = set()  # open, with nothing to compute
+        self.sessions: dict[str, None] = {}  # ids of refused ones of vLLM's own streaming input
         self.leaving: dict[Served, int] = {}  # planned to their end, but their blocks are still held
         self.seated: set[Served] = set()  # with runs_ahead: who has a row in the worker's batch
         self.step: tuple[Plan, float] | None = None  # planned, not yet told as done; when
@@ -117,7 +120,7 @@ class StreamMixin(Hooks):
             self._fail(stream, error)
 
     def _open(self, request: Request, chunk: Chunk | None) -> None:
-        if request.resumable:
+        if self._of_a_session(request):
             raise HeadraceError(
                 "request",
                 "is a session of vLLM's own streaming input",
@@ -153,6 +156,15 @@ class StreamMixin(Hooks):
             self.unready[served] = None
         else:
             self._ready(served, now_s)
+
+    def _of_a_session(self, request: Request) -> bool:
+        """Whether vLLM's own streaming input made it, or ends with it: that is a request like any other."""
+        if request.resumable:
+            self.sessions[request.request_id] = None
+            if len(self.sessions) > SESSIONS:
+                del self.sessions[next(iter(self.sessions))]
+            return True
+        return self.sessions.pop(request.request_id, self) is None
 
     def _ready(self, served: Served, now_s: float) -> None:
         self.planner.event(served, CHUNK if served.ready else OPENED, now_s)

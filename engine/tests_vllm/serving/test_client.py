@@ -6,6 +6,8 @@ import random
 import pytest
 from api_server import MAX_MODEL_LEN
 from vllm import SamplingParams
+from vllm.engine.protocol import StreamingInput
+from vllm.sampling_params import RequestOutputKind
 from words import text
 
 from headrace.errors import HeadraceError
@@ -144,6 +146,23 @@ def test_a_stop_string_ends_it_and_the_report_is_there(run, llm):
     assert (report["prompt_tokens"], report["chunks"], report["status"]) == (100, 2, 200)
     assert report["output_tokens"] >= len(answer.token_ids) and report["computed_tokens"] > 0
     assert [name for name, *_ in report["events"]][-1] == "first_token"
+
+
+def test_vllms_own_streaming_input_is_refused_and_ends(run, llm):
+    async def chunks():
+        for ids in (prompt(40), prompt(50)):
+            yield StreamingInput(prompt={"prompt_token_ids": ids})
+            await asyncio.sleep(0.1)
+
+    async def ask():
+        params = SamplingParams(max_tokens=6, output_kind=RequestOutputKind.DELTA)
+        async with asyncio.timeout(20):
+            return [output async for output in llm.generate(chunks(), params, "session")]
+
+    outputs = run(ask())
+    assert outputs[-1].outputs[0].finish_reason == "error"
+    assert not any(output.outputs[0].token_ids for output in outputs)
+    assert "/v1/stream" in outputs[-1].kv_transfer_params["headrace"]["error"]
 
 
 async def refused(call):
