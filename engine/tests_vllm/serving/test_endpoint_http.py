@@ -230,8 +230,8 @@ def test_a_body_that_does_not_come_is_waited_for_no_longer_than_a_silent_client(
         ]
         for connection in slow:
             connection.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
-        full = {"prompt": [5]}
-        assert within(2, lambda: server.http.post("/v1/stream", json=full).status_code == 429)
+        time.sleep(1)  # asked any sooner, a stream might have the place of one of these
+        assert server.http.post("/v1/stream", json={"prompt": [5]}).status_code == 429
         for connection in slow:
             answer = connection.makefile("rb").read()  # to the end: the server closes the connection
             assert b" 408 " in answer.splitlines()[0] and b"is not whole after 3 s" in answer
