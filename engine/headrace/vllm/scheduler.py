@@ -479,6 +479,8 @@ class StreamMixin(Hooks):
         return changed
 
     def _evict(self, victim: Served, how: str, now_s: float) -> None:
+        if not victim.blocks:  # it loses a slot: all that was found computed are blocks of the prefix cache
+            how, victim.computed = RECOMPUTE, 0
         request, tokens = victim.engine, victim.computed
         if how == RECOMPUTE:
             victim.computed = 0
