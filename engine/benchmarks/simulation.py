@@ -41,7 +41,7 @@ def prepare_peers(workload: Peers, policy: str) -> Callable[[], Result]:
         "kv_blocks": 28_000,
         "host_blocks": 56_000,
     }
-    spec = {"policy": policy, "eviction": "cost_published", "engine": engine}
+    spec = {"backend": "sim", "policy": policy, "eviction": "cost_published", "engine": engine}
     overheads = Overheads.none(step_s=0.03)
     requests = [Request(i) for i in range(workload.requests)]
     simulator = engines(spec, PerfModel.load(PERF_MODEL), overheads)()

@@ -15,8 +15,8 @@ def copy(tmp_path_factory):
     ("changes", "line"),
     [
         (
-            "workloads: {anns: {wrolds: 3}}\nbackend: vllm\n",
-            "own.yaml: key backend: is 'vllm' (string); known: published, sim\n"
+            "workloads: {anns: {wrolds: 3}}\nbackend: vlm\n",
+            "own.yaml: key backend: is 'vlm' (string); did you mean 'vllm'?\n"
             "own.yaml: key workloads.anns.wrolds: unknown key; did you mean 'worlds'?\n",
         ),
         (
