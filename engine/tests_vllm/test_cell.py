@@ -23,13 +23,13 @@ from headrace.metrics.cell import cell_metrics
 from headrace.metrics.requests import read_requests
 from headrace.perf.architecture import Model
 from headrace.spec import PLUGIN
-from headrace.vllm.cell import prepare, serve
-from headrace.vllm.engine import check_device
-from headrace.vllm.job import Job
-from headrace.vllm.launch import run
-from headrace.vllm.replay import messages
-from headrace.vllm.settings import Settings, vllm_version
-from headrace.vllm.weights import prepare as prepare_weights
+from headrace.vllm.cells.cell import prepare, serve
+from headrace.vllm.cells.engine import check_device
+from headrace.vllm.cells.job import Job
+from headrace.vllm.cells.launch import run
+from headrace.vllm.cells.replay import messages
+from headrace.vllm.cells.settings import Settings, vllm_version
+from headrace.vllm.cells.weights import prepare as prepare_weights
 from headrace.workload.token_ids import prompts, token_ids
 
 REPOSITORY = Path(__file__).parents[2]
@@ -216,7 +216,7 @@ class Started:
 def served(interrupted, folder, model_folder):
     """The tables of the cells that were finished, taken over by a job that starts no engine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("headrace.vllm.cell.running", None)
+        patch.setattr("headrace.vllm.cells.cell.running", None)
         serve(job(folder, model_folder, CELLS))
     return {name: folder / "cells" / name for name in CELLS}
 
@@ -358,14 +358,14 @@ def test_another_device_is_refused_by_name():
 
 def test_a_machine_without_any_device_is_refused(monkeypatch):
     """vLLM's build for GPUs where there is none, or no driver: a job that came to the wrong machine."""
-    monkeypatch.setattr("headrace.vllm.engine.current_platform", UnspecifiedPlatform())
+    monkeypatch.setattr("headrace.vllm.cells.engine.current_platform", UnspecifiedPlatform())
     with pytest.raises(HeadraceError, match="2 x NVIDIA H200 SXM are needed, torch sees 0: none"):
         check_device("NVIDIA H200 SXM", 2, "job")
 
 
 def test_a_cell_that_another_vllm_served_is_served_again(folder, model_folder, served, monkeypatch):
-    monkeypatch.setattr("headrace.vllm.cell.vllm_version", lambda: "vllm 0.32.9")
-    monkeypatch.setattr("headrace.vllm.cell.running", started := Started())
+    monkeypatch.setattr("headrace.vllm.cells.cell.vllm_version", lambda: "vllm 0.32.9")
+    monkeypatch.setattr("headrace.vllm.cells.cell.running", started := Started())
     with pytest.raises(Started.Asked):
         serve(job(folder, model_folder, CELLS))
     assert started.asked
@@ -377,7 +377,7 @@ def test_a_kill_ends_the_engine_and_keeps_what_was_finished(folder, model_folder
     given = dataclasses.replace(given, store=str(tmp_path / "served"))
     write_json(tmp_path / "job.json", given.as_dict())
     serving = subprocess.Popen(
-        [sys.executable, "-m", "headrace.vllm.launch", str(tmp_path / "job.json")],
+        [sys.executable, "-m", "headrace.vllm.cells.launch", str(tmp_path / "job.json")],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

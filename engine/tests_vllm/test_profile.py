@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from headrace.perf import Overheads, PerfModel
-from headrace.vllm import profile
+from headrace.vllm.profile import measure as profile
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*R2 .* is below 0.9")
 

@@ -24,7 +24,7 @@ def gpu_model(wildcards):
 
 
 def profiled_engine():
-    """How vLLM is started to be profiled: as the cells of all studies need it, see headrace.vllm.profile."""
+    """How vLLM is started to be profiled: as the cells of all studies need it, see headrace.vllm.profile.measure."""
     engines = [definition["engine"] for definition in config["studies"].values()]
     budgets = [
         workload["token_budget"]

@@ -1,8 +1,8 @@
 """Cells on vLLM: which are served together, what that takes, and what is said of the numbers."""
 
 from headrace.perf.architecture import Model
-from headrace.vllm.settings import RELEASES
-from headrace.vllm.store import FILES
+from headrace.vllm.cells.settings import RELEASES
+from headrace.vllm.cells.store import FILES
 
 # Of a job, beside the time in which queries arrive: start of the engine; and its slack, for a queue to empty.
 START_MINUTES = 30
@@ -58,7 +58,7 @@ def served_specs(study, found):
 def vllm_sources(*policies):
     """The digest of what serves a cell on vLLM: client, scheduler, swap connector, and its own policy only."""
     return digest(
-        "headrace.vllm.cell",
+        "headrace.vllm.cells.cell",
         "headrace.vllm.scheduler",
         "headrace.vllm.swap",
         *(f"headrace.scheduling.policies.{policy}" for policy in policies),

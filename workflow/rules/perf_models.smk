@@ -90,8 +90,8 @@ rule profile_vllm:
         options=profiled_engine(),
         python=config["vllm"]["python"],
         sources=digest(
-            "headrace.vllm.profile",
-            "headrace.vllm.profile_steps",
+            "headrace.vllm.profile.measure",
+            "headrace.vllm.profile.steps",
             "headrace.vllm.scheduler",
             "headrace.vllm.swap",
         ),

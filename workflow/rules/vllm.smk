@@ -34,7 +34,7 @@ rule prefetch_weights:
         weights=config["vllm"]["weights"],
         revision=config["vllm"]["revision"],
         load_format=config["vllm"]["load_format"],
-        sources=digest("headrace.vllm.weights"),
+        sources=digest("headrace.vllm.cells.weights"),
     script:
         "../scripts/prefetch_weights.py"
 

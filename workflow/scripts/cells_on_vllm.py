@@ -5,10 +5,10 @@ from pathlib import Path
 from headrace.axes import TYPES
 from headrace.perf.records import read_record
 from headrace.script import script
-from headrace.vllm.job import Job
-from headrace.vllm.launch import run
-from headrace.vllm.settings import Settings
-from headrace.vllm.store import FILES
+from headrace.vllm.cells.job import Job
+from headrace.vllm.cells.launch import run
+from headrace.vllm.cells.settings import Settings
+from headrace.vllm.cells.store import FILES
 
 with script(snakemake.log[0]):
     given = snakemake.params

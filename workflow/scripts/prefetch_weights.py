@@ -5,7 +5,7 @@ from pathlib import Path
 from headrace.perf.architecture import Model
 from headrace.perf.records import read_record
 from headrace.script import script
-from headrace.vllm.weights import prepare
+from headrace.vllm.cells.weights import prepare
 
 with script(snakemake.log[0]):
     out = Path(snakemake.output[0])

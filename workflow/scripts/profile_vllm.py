@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from headrace.script import script
-from headrace.vllm.profile import run
+from headrace.vllm.profile.measure import run
 
 with script(snakemake.log[0]):
     run(

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.vllm.settings import Settings, common_size
-from headrace.vllm.store import FILES, Store
+from headrace.vllm.cells.settings import Settings, common_size
+from headrace.vllm.cells.store import FILES, Store
 
 KEY = {"spec": {"qps": 1.0}}
 

@@ -6,9 +6,9 @@ import pytest
 
 from headrace.errors import HeadraceError
 from headrace.files import write_json
-from headrace.vllm import launch, settings
-from headrace.vllm.job import Job
-from headrace.vllm.settings import Settings, check_installed, words_of
+from headrace.vllm.cells import launch, settings
+from headrace.vllm.cells.job import Job
+from headrace.vllm.cells.settings import Settings, check_installed, words_of
 
 MODEL = {
     "hub_names": ["some/model"],
@@ -57,7 +57,7 @@ def test_a_job_is_offline_and_knows_its_pool(other_python, tmp_path, monkeypatch
     found = (tmp_path / "environment").read_text().splitlines()
     # 16 million tokens of 2 layers, 2 (key and value) x 2 heads of 16 numbers of 4 bytes.
     assert {"HF_HUB_OFFLINE=1", "VLLM_NO_USAGE_STATS=1", "VLLM_CPU_KVCACHE_SPACE=8"} <= {*found}
-    assert (tmp_path / "given").read_text().startswith("-m headrace.vllm.launch /")
+    assert (tmp_path / "given").read_text().startswith("-m headrace.vllm.cells.launch /")
 
 
 def test_a_process_that_fails_is_told(other_python):

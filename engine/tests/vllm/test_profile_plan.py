@@ -12,10 +12,11 @@ from headrace.perf import load_models, write_model
 from headrace.perf.documents import document
 from headrace.perf.hardware import load_hardware
 from headrace.perf.overheads import Overheads
-from headrace.vllm import profile, settings
-from headrace.vllm.profile import Kept
-from headrace.vllm.profile_grid import AHEAD, MIXED_CONTEXT, Room, make_grid
-from headrace.vllm.profile_sections import sections
+from headrace.vllm.cells import settings
+from headrace.vllm.profile import measure as profile
+from headrace.vllm.profile.grid import AHEAD, MIXED_CONTEXT, Room, make_grid
+from headrace.vllm.profile.measure import Kept
+from headrace.vllm.profile.sections import sections
 
 ROOT = Path(__file__).parents[3]
 HARDWARE, MODELS = ROOT / "config/hardware.yaml", ROOT / "config/models.yaml"

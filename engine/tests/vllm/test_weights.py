@@ -9,7 +9,7 @@ import pytest
 from headrace.errors import HeadraceError
 from headrace.files import read_json
 from headrace.perf.architecture import Model
-from headrace.vllm.weights import Weights, check_files, config_of, prepare, read_weights
+from headrace.vllm.cells.weights import Weights, check_files, config_of, prepare, read_weights
 
 MODEL = Model(
     hub_names=("some/model",),

@@ -11,7 +11,7 @@ from headrace import study
 from headrace.config import read_all
 from headrace.perf.providers import build
 from headrace.spec import PLUGIN
-from headrace.vllm.settings import QUIET_AND_OFFLINE, RELEASES
+from headrace.vllm.cells.settings import QUIET_AND_OFFLINE, RELEASES
 
 CPU = ("config/smoke.yaml", "config/vllm-cpu.yaml")
 

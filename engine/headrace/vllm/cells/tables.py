@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from headrace.replay import Replay
-from headrace.vllm.replay_log import ReplayLog
+from headrace.vllm.cells.replay_log import ReplayLog
 
 PERCENTILES = (50, 99)
 

@@ -10,7 +10,7 @@ from headrace.errors import HeadraceError
 from headrace.files import read_json, sha256, write_json
 from headrace.perf.architecture import Model
 from headrace.perf.records import read_record
-from headrace.vllm.settings import words_of
+from headrace.vllm.cells.settings import words_of
 
 AUTO, DUMMY = "auto", "dummy"
 CONFIG, INDEX, SINGLE = "config.json", "model.safetensors.index.json", "model.safetensors"

@@ -6,7 +6,7 @@ from pathlib import Path
 from headrace.errors import HeadraceError
 from headrace.files import read_json
 from headrace.perf.records import at_least, read_record
-from headrace.vllm.settings import Settings
+from headrace.vllm.cells.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

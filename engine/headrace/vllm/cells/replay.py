@@ -14,11 +14,11 @@ from vllm.v1.engine.async_llm import AsyncLLM
 
 from headrace.errors import HeadraceError
 from headrace.replay import Replay
+from headrace.vllm.cells.engine import sampling
+from headrace.vllm.cells.replay_log import Answer, ReplayLog
+from headrace.vllm.cells.settings import words_of
 from headrace.vllm.chunk import KEY, Chunk
-from headrace.vllm.engine import sampling
 from headrace.vllm.private import chunk_request, open_request, send
-from headrace.vllm.replay_log import Answer, ReplayLog
-from headrace.vllm.settings import words_of
 from headrace.workload.token_ids import prompts, token_ids
 
 LEAD_S = 0.25

@@ -1,6 +1,6 @@
 """Starts a job of cells in the Python that has vLLM: the workflow's own need not.
 
-That Python runs `python -m headrace.vllm.launch job.json`.
+That Python runs `python -m headrace.vllm.cells.launch job.json`.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from headrace.files import write_json
 from headrace.perf.architecture import Model
 from headrace.perf.profiler.launch import follow
 from headrace.perf.records import read_record
-from headrace.vllm.job import Job, read_job
-from headrace.vllm.settings import QUIET_AND_OFFLINE, check_installed, common_size
+from headrace.vllm.cells.job import Job, read_job
+from headrace.vllm.cells.settings import QUIET_AND_OFFLINE, check_installed, common_size
 
 
 def run(job: Job, python: str | None = None) -> None:
@@ -35,7 +35,7 @@ def run(job: Job, python: str | None = None) -> None:
         file = Path(folder) / "job.json"
         write_json(file, job.as_dict())
         pool = {"VLLM_CPU_KVCACHE_SPACE": str(pool_gib(job))}  # of the CPU build
-        code = follow([interpreter, "-m", "headrace.vllm.launch", str(file)], QUIET_AND_OFFLINE | pool)
+        code = follow([interpreter, "-m", "headrace.vllm.cells.launch", str(file)], QUIET_AND_OFFLINE | pool)
     if code:
         raise HeadraceError(job.name, f"its process ended with {code}", "its words are above")
 
@@ -51,7 +51,7 @@ def main(path: str) -> int:
     """Serve the job in the file; gives 1 after an error, told in one line, 130 or 143 when interrupted."""
     try:
         check_installed()
-        from headrace.vllm.cell import serve
+        from headrace.vllm.cells.cell import serve
 
         serve(read_job(Path(path)))
     except HeadraceError as error:

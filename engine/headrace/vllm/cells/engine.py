@@ -12,10 +12,10 @@ from vllm.v1.engine.async_llm import AsyncLLM
 
 from headrace.errors import HeadraceError
 from headrace.perf.profiler.devices import check_names
+from headrace.vllm.cells.settings import EngineSize, Settings, words_of
+from headrace.vllm.cells.weights import Weights
 from headrace.vllm.chunk import KEY
 from headrace.vllm.private import open_request
-from headrace.vllm.settings import EngineSize, Settings, words_of
-from headrace.vllm.weights import Weights
 
 SCHEDULER = "headrace.vllm.scheduler.StreamScheduler"
 SWAP = {

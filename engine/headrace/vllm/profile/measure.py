@@ -28,9 +28,7 @@ from headrace.perf.profiler.grid import check_model
 from headrace.perf.profiler.launch import follow
 from headrace.perf.profiler.process import check_writable
 from headrace.perf.profiler.progress import progress
-from headrace.vllm.profile_grid import Room, make_grid
-from headrace.vllm.profile_sections import sections
-from headrace.vllm.settings import (
+from headrace.vllm.cells.settings import (
     QUIET_AND_OFFLINE,
     EngineSize,
     Settings,
@@ -38,7 +36,9 @@ from headrace.vllm.settings import (
     vllm_version,
     words_of,
 )
-from headrace.vllm.weights import DUMMY, prepare
+from headrace.vllm.cells.weights import DUMMY, prepare
+from headrace.vllm.profile.grid import Room, make_grid
+from headrace.vllm.profile.sections import sections
 
 TOKEN_BUDGET, SLOTS, BLOCK_SIZE = 8192, 256, 16
 
@@ -78,7 +78,7 @@ def profile(
     settings.check("extra_args")
     check_writable(out)
     check_installed()
-    from headrace.vllm.engine import check_device, engine_args
+    from headrace.vllm.cells.engine import check_device, engine_args
     from headrace.vllm.private import check_version
 
     check_version()
@@ -128,7 +128,7 @@ def profile(
                 flush=True,
             )
             kept = Kept(Path(f"{out}.partial"), sha256([asdict(architecture), ran_on, grid.left_out]))
-            from headrace.vllm.profile_steps import measure
+            from headrace.vllm.profile.steps import measure
 
             with progress(grid.measurements, True) as advance:
                 measured = measure(engine, grid, room.block_size, weights.vocabulary, kept, advance)
@@ -254,7 +254,3 @@ def main(**options: object) -> None:
     except HeadraceError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -14,7 +14,7 @@ from vllm import SamplingParams
 from headrace.perf.profiler.grid import DROPPED, REPEATS, STEP_DROPPED, STEP_REPEATS
 from headrace.vllm.chunk import Chunk
 from headrace.vllm.private import SteppedEngine
-from headrace.vllm.profile_grid import AHEAD, MIXED_CONTEXT
+from headrace.vllm.profile.grid import AHEAD, MIXED_CONTEXT
 from headrace.vllm.swap import time_copies
 
 Step = tuple[int, int, int, list[float]]

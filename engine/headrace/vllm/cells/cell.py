@@ -1,4 +1,4 @@
-"""Cells on a real engine, in the process that headrace.vllm.launch starts.
+"""Cells on a real engine, in the process that headrace.vllm.cells.launch starts.
 
 One job starts one engine and serves its cells one after another; between two of them the empty engine gets
 the next one's policy, eviction rule and token budget. The tables are those of the simulator, with times that
@@ -27,16 +27,16 @@ from headrace.perf.records import read_record
 from headrace.replay import Replay, first_worlds
 from headrace.scheduling.own import own_file
 from headrace.spec import Spec
-from headrace.vllm.engine import check_device, configure, engine_args, running, warm_up
-from headrace.vllm.job import Cell, Job
+from headrace.vllm.cells.engine import check_device, configure, engine_args, running, warm_up
+from headrace.vllm.cells.job import Cell, Job
+from headrace.vllm.cells.replay import ReplayClient, messages
+from headrace.vllm.cells.replay_log import ReplayLog
+from headrace.vllm.cells.settings import EngineSize, common_size, vllm_version
+from headrace.vllm.cells.store import Store
+from headrace.vllm.cells.tables import lateness_summary, lateness_table, requests_table
+from headrace.vllm.cells.weights import Weights, read_weights
 from headrace.vllm.options import PRICELESS
 from headrace.vllm.private import check_version
-from headrace.vllm.replay import ReplayClient, messages
-from headrace.vllm.replay_log import ReplayLog
-from headrace.vllm.settings import EngineSize, common_size, vllm_version
-from headrace.vllm.store import Store
-from headrace.vllm.tables import lateness_summary, lateness_table, requests_table
-from headrace.vllm.weights import Weights, read_weights
 from headrace.workload import read_arrivals, read_table
 
 

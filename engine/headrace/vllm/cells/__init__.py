@@ -1,0 +1,1 @@
+"""Cells of a study on a real engine: the backend vllm."""

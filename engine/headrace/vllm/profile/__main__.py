@@ -1,0 +1,3 @@
+from headrace.vllm.profile.measure import main
+
+main()
