@@ -1,6 +1,7 @@
 """vLLM with the plugin beside stock vLLM, in one run: `make bench-vllm` prints these tables.
 
 Both engines are alive at the same time and answer in turn, each in a process of its own. Medians.
+Parts can be named: scheduling, failures, plain, streams.
 """
 
 import json
@@ -18,7 +19,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench import machine
 
-ROUNDS = 5
+ROUNDS = 3
 SIDES = ("stock", "plugin")
 TINY = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "vocab_size": 1024}
 SMALL = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "vocab_size": 8192}
@@ -118,13 +119,22 @@ def failures(folder: Path, console: Console) -> None:
             try:
                 process.answer()
                 end = process.ask("failure", kind=kind)
-                times = ", ".join("never" if s is None else f"{s:.2f} s" for s in end["first_s"])
-                cells.append(f"{times}; then {'serves on' if end['alive'] else 'serves nobody'}")
+                ends = ", ".join(map(outcome, end["ends"]))
+                cells.append(f"{ends}; then {'serves on' if end['alive'] else 'serves nobody'}")
             except RuntimeError as error:
                 cells.append(str(error))
             process.close()
         shown.add_row(FAILURES[kind], *cells)
     console.print(shown)
+
+
+def outcome(end: dict | None) -> str:
+    """Of one request, in words."""
+    if end is None:
+        return "never"
+    if "error" in end:
+        return "the engine dies" if end["error"].startswith("EngineDeadError") else "refused"
+    return f"{end['first_s']:.2f} s"
 
 
 def in_turn(folder: Path, questions: dict[str, dict], options: dict) -> dict[str, dict[str, list]]:
@@ -199,10 +209,14 @@ def main() -> None:
     console = Console(width=120)
     with tempfile.TemporaryDirectory() as name:
         tiny, small = model(Path(name, "tiny"), TINY), model(Path(name, "small"), SMALL)
-        scheduling(console)
-        failures(tiny, console)
-        plain_requests(small, console)
-        times_to_first_token(small, console)
+        parts = {
+            "scheduling": lambda: scheduling(console),
+            "failures": lambda: failures(tiny, console),
+            "plain": lambda: plain_requests(small, console),
+            "streams": lambda: times_to_first_token(small, console),
+        }
+        for part in sys.argv[1:] or parts:
+            parts[part]()
     console.print(f"vLLM's CPU build, made-up weights, {datetime.now(UTC):%Y-%m-%d}, {machine()}")
 
 

@@ -64,21 +64,17 @@ class Side:
                 first_s = time.perf_counter() - start
         return {"first_s": first_s, "last_s": time.perf_counter() - start}
 
-    async def stream(
-        self, sizes: list[int], gap_s: float, output_tokens: int = 1, hold_s: float = 0.0
-    ) -> dict:
-        """Chunks of these sizes, so far apart: seconds from the last one to the first token.
+    async def stream(self, sizes: list[int], gap_s: float, hold_s: float = 0.0) -> dict:
+        """Chunks of these sizes, so far apart: seconds from the last one to the first token, the only one.
 
         hold_s: how long it stays open after its last chunk, for a stream that is to be in the way.
         """
         chunks = [self.tokens(size) for size in sizes]
-        if self.client:
-            return await self._stream(chunks, gap_s, output_tokens, hold_s)
-        return await self._session(chunks, gap_s, output_tokens, hold_s)
+        return await (self._stream if self.client else self._session)(chunks, gap_s, hold_s)
 
-    async def _stream(self, chunks, gap_s, output_tokens, hold_s) -> dict:
+    async def _stream(self, chunks: list[list[int]], gap_s: float, hold_s: float) -> dict:
         first_s = None
-        async with self.client.stream(sampling(output_tokens)) as stream:
+        async with self.client.stream(sampling(1)) as stream:
             for chunk in chunks[:-1]:
                 await stream.append(chunk)
                 await asyncio.sleep(gap_s)
@@ -119,19 +115,25 @@ def sampling(output_tokens: int) -> SamplingParams:
 
 
 async def together(side: Side, *jobs) -> list:
-    """What each of these jobs came to; None: nothing within GIVE_UP_S."""
+    """What each of these jobs came to: its answer, {"error": text}, or None for nothing within GIVE_UP_S."""
     tasks = [asyncio.create_task(job) for job in jobs]
-    await asyncio.wait(tasks, timeout=GIVE_UP_S)
-    for task in tasks:
+    done, late = await asyncio.wait(tasks, timeout=GIVE_UP_S)
+    for task in late:
         task.cancel()
-    ends = await asyncio.gather(*tasks, return_exceptions=True)
-    return [None if isinstance(end, BaseException) else end for end in ends]
+    await asyncio.gather(*late, return_exceptions=True)
+    return [ended(task) if task in done else None for task in tasks]
+
+
+def ended(task: asyncio.Task) -> dict:
+    """The answer of a job that is done."""
+    error = task.exception()
+    return {"error": f"{type(error).__name__}: {error}"} if error else task.result()
 
 
 async def alive(side: Side) -> bool:
     """Whether a short request still gets its token."""
     (end,) = await together(side, side.plain(10))
-    return end is not None and end["first_s"] is not None
+    return end is not None and end.get("first_s") is not None
 
 
 async def failure(side: Side, kind: str) -> dict:
@@ -143,7 +145,7 @@ async def failure(side: Side, kind: str) -> dict:
     else:  # one that grows beyond max_model_len
         jobs = [side.stream([900, 900, 900], 0.3)]
     ends = await together(side, *jobs)
-    return {"first_s": [end and end["first_s"] for end in ends], "alive": await alive(side)}
+    return {"ends": ends, "alive": await alive(side)}
 
 
 async def streams(side: Side, many: int, chunks: int, tokens: int, gap_s: float) -> dict:
@@ -169,10 +171,10 @@ QUESTIONS = {question.__name__: question for question in (failure, streams, mix)
 
 async def main() -> None:
     """Answer questions until there are no more."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what vLLM and its processes print is no answer
     side = Side(sys.argv[1] == "plugin", json.loads(sys.argv[2]))
     await side.plain(500)
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what vLLM prints is no answer
     print(json.dumps("ready"), file=answers, flush=True)
     lines = asyncio.get_running_loop()
     while line := await lines.run_in_executor(None, sys.stdin.readline):
