@@ -105,8 +105,13 @@ class Timeline:
     world: int
     window: Window | None
 
-    def check(self) -> None:
-        """Raise HeadraceError without matplotlib, and for a file of no known format."""
+    def check(self, backend: str) -> None:
+        """Raise HeadraceError for another backend than the simulator, without matplotlib, and for a file of
+        no known format.
+        """
+        if backend != "sim":
+            remedy = "leave it out, or --backend sim"
+            raise HeadraceError("--timeline", "draws what the simulator does", remedy)
         try:
             from headrace.plots.timeline import check_file
         except ImportError as error:

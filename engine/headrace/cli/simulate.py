@@ -115,15 +115,11 @@ def simulate(
 
     _check(context)
     picture = Timeline(timeline, world, window) if timeline else None
-    if picture:
-        picture.check()
     chosen = Options(**options)
     with scratch() as folder:
         inputs = from_files(chosen) if chosen.spec else from_options(chosen, folder)
-        if picture and inputs.spec["backend"] != "sim":
-            raise HeadraceError(
-                "--timeline", "draws what the simulator does", "leave it out, or --backend sim"
-            )
+        if picture:
+            picture.check(inputs.spec["backend"])
         if world >= inputs.spec["worlds"]:
             raise HeadraceError("--world", f"there is no world {world}", f"0 to {inputs.spec['worlds'] - 1}")
         policies = labels([inputs.spec["policy"], *chosen.against])
