@@ -86,7 +86,7 @@ bench: $(READY) ## speed of the engine, as a table
 bench-peers: $(READY) ## the same workload in NVIDIA's aisimulate, beside ours (120 MB download)
 	@$(BIN)/python engine/benchmarks/peers.py
 
-bench-vllm: $(VLLM_READY) ## vLLM with the plugin beside stock vLLM, on the CPU build (20 minutes)
+bench-vllm: $(VLLM_READY) ## vLLM with the plugin beside stock vLLM, on the CPU build (15 minutes)
 	@$(VLLM_VENV)/bin/python engine/benchmarks/stock/compare.py
 
 perf-models: $(READY) ## build the performance models anew into results/perf_models (120 MB download)

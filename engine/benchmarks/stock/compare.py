@@ -39,16 +39,13 @@ STREAMS = {
     "4 streams of 20 chunks, 0.3 s apart (more than the machine can take)": (4, 20, 0.3),
     "4 streams of 20 chunks, 0.6 s apart": (4, 20, 0.6),
 }
+MANY = {"plain": 24, "tokens": 200, "output_tokens": 64}
 MIXES = {
     "one, of 500 tokens": {"plain": 1, "tokens": 500, "output_tokens": 1, "idle": 0, "busy": 0},
-    "8 at a time, 200 tokens, 32 of output": {
-        "plain": 8, "tokens": 200, "output_tokens": 32, "idle": 0, "busy": 0,
-    },
-    "the same beside 8 idle streams": {"plain": 8, "tokens": 200, "output_tokens": 32, "idle": 8, "busy": 0},
-    "the same beside 4 streams that come in": {
-        "plain": 8, "tokens": 200, "output_tokens": 32, "idle": 0, "busy": 4,
-    },
-}  # fmt: skip
+    "24 at once, 200 tokens, 64 of output": MANY | {"idle": 0, "busy": 0},
+    "the same beside 8 idle streams": MANY | {"idle": 8, "busy": 0},
+    "the same beside 4 streams that come in": MANY | {"idle": 0, "busy": 4},
+}
 LIVE = (10, 100, 1000)
 STEPS = {"decode": "all decode", "queued": "16 decode, others queue", "streams": "open, ten get a chunk"}
 

@@ -157,7 +157,7 @@ async def streams(side: Side, many: int, chunks: int, tokens: int, gap_s: float)
 
 async def mix(side: Side, plain: int, tokens: int, output_tokens: int, idle: int, busy: int) -> dict:
     """Plain requests alone, beside idle streams or beside streams that come in: mean seconds of each."""
-    in_the_way = [side.stream([32, 1], 0.0, hold_s=3.0) for _ in range(idle)]
+    in_the_way = [side.stream([32, 1], 0.0, hold_s=6.0) for _ in range(idle)]
     in_the_way += [side.stream([50] * 20, 0.1) for _ in range(busy)]
     tasks = [asyncio.create_task(job) for job in in_the_way]
     await asyncio.sleep(0.3)
