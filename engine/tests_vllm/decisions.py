@@ -14,7 +14,7 @@ from headrace.vllm.virtual import VirtualEngine, plugin
 
 sys.path.append(str(Path(__file__).parents[1] / "tests/sim"))
 
-from cells import random_cell  # noqa: F401
+from cells import random_cell  # noqa: F401  (tests take it from here: only now is its folder on the path)
 
 TABLE = (
     "opened_s", "handed_over_s", "last_chunk_s", "first_token_s", "finished_s", "output", "computed_tokens",

@@ -9,6 +9,10 @@ import pytest
 from decisions import random_cell
 from steps import EVICTIONS, POLICIES
 
+from headrace.perf.costs import Costs
+from headrace.request import Request
+from headrace.scheduling import Limits
+from headrace.sim import HandOver
 from headrace.vllm.virtual import plugin
 
 KINDS = {
@@ -37,6 +41,25 @@ def test_random_cells(policy, eviction, stream):
     assert compared > 3 * CELLS
     for what in KINDS[eviction] if stream else ():
         assert kinds[what] > 10, f"too few to prove anything: {what} of {kinds}"
+
+
+@pytest.mark.parametrize("eviction", ["recompute", "swap"])
+def test_a_resident_without_blocks_is_evicted_for_its_slot(eviction):
+    """An update left it nothing; a request of higher priority takes the only slot."""
+    limits = decisions.as_plugin(Limits(64, slots=1, blocks=40, host_blocks=40, block_size=16))
+    hand_overs = [
+        HandOver(0.0, 0, 60, 0, False),
+        HandOver(1.5, 0, 50, 0, False),
+        HandOver(1.5, 1, 40, 0, True),
+        HandOver(9.0, 0, 60, 50, True),
+    ]
+    costs = Costs(decisions.linear((0, 1)), decisions.linear((0, 1)))
+    simulated, real = decisions.both(
+        "fcfs", eviction, costs, limits, lambda runs: 1.0, lambda blocks: 0.0, 0.0, hand_overs,
+        lambda: [Request(0, 1), Request(1, 2)],
+    )  # fmt: skip
+    assert simulated.first_difference(real) is None
+    assert real.kinds["recompute"] == 1  # there is nothing to swap
 
 
 def test_a_difference_shows(monkeypatch):

@@ -44,7 +44,8 @@ class StreamMixin(Hooks):
     """Streams and plans in front of one of vLLM's schedulers.
 
     clock() -> seconds, as front-ends stamp arrivals; observe(plan, output), if set, sees every plan after
-    vLLM scheduled exactly that. Raises HeadraceError at start-up for options or a vLLM that it can't serve.
+    vLLM scheduled exactly that (with a prefix cache the last one of a step). Raises HeadraceError at
+    start-up for options or a vLLM that it can't serve.
     """
 
     runs_ahead = False  # steps are scheduled before the output of the one before is there
@@ -410,7 +411,7 @@ class StreamMixin(Hooks):
         planner plans again.
         """
         planner, ledger = self.planner, self.ledger
-        evictions, found = [], {}
+        found = {}
         while True:
             ledger.blocks = self.limits.blocks - sum(self.leaving.values())
             ledger.free = free = self.free_blocks
@@ -420,7 +421,6 @@ class StreamMixin(Hooks):
             promised = sum(victim.blocks for victim, *_ in plan.evictions)
             for victim, how, *_ in plan.evictions:
                 self._evict(victim, how, now_s)
-            evictions += plan.evictions
             if self.free_blocks - free == promised:
                 break
             planner.stepped(Plan((), plan.evictions), 0.0, now_s)
