@@ -1,6 +1,7 @@
 """A prompt on its way: append and update until it is finished, then its tokens. What clients share."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
@@ -13,7 +14,7 @@ Prompt = str | Sequence[int]
 MODES = ("append", "update")
 
 
-class Stream:
+class Stream(ABC):
     """One request whose prompt may grow (append) or change (update) while the engine computes it.
 
         async with client.stream(...) as stream:
@@ -279,27 +280,27 @@ class Stream:
         """What a subclass knows of the report without the engine."""
         return {}
 
+    @abstractmethod
     async def _open(self, mode: str, prompt: Prompt, final: bool) -> None:
         """Bring the first chunk and count it in `chunks`. Raises StreamError; then nothing was opened."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _send(self, mode: str, prompt: Prompt, final: bool) -> None:
         """Bring a later chunk; an empty prompt only closes. Raises StreamError; then nothing was sent.
 
         It is counted in `chunks` just before it goes out, so that a caller who is cancelled while it does
         leaves the stream usable.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _deltas(self) -> AsyncIterator[Delta]:
         """The answer, from the first chunk on. Raises StreamError."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _abort(self) -> None:
         """End the request in the engine."""
-        raise NotImplementedError
 
-    async def _leave(self) -> None:
+    async def _leave(self) -> None:  # noqa: B027  (many have nothing to give back)
         """Give back what the stream holds: connections."""
 
 
